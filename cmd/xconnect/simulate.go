@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/xconnect-dev/xconnect/internal/simulator"
+)
+
+// simulateCommand serves a simulated X, for everyone who has no credentials of
+// the real one or wants to see it fail.
+func simulateCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "simulate",
+		Usage: "Serve a simulated X that can be made to fail",
+		Description: "Serves X's filtered, sample, sample10 and firehose streams with invented Posts, enforces X's limits\n" +
+			"and fails on demand. Point base_url of x_stream at it. It answers for itself under /simulator/:\n" +
+			"status, connections, faults (POST one to break things now) and expected (the Post IDs that a\n" +
+			"consumer must have of a period).",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "address", Value: "127.0.0.1:8080", Usage: "listen on `HOST:PORT`; port 0 takes a free one"},
+			&cli.BoolFlag{Name: "public", Usage: "allow an --address that other machines can reach"},
+			&cli.Float64Flag{Name: "rate", Value: 100, Usage: "`POSTS` a second on the whole firehose; the first rules match all of them"},
+			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`NUMBER` that chooses the Posts: the same gives the same"},
+			&cli.DurationFlag{Name: "max-lateness", Value: 10 * time.Second, Usage: "longest `TIME` from a Post's creation to its delivery"},
+			&cli.StringFlag{Name: "token", Value: "simulator", Usage: "the bearer `TOKEN` that the account has"},
+			&cli.IntFlag{Name: "connections", Usage: "`N` connections at a time on each stream; 0: X's number, -1: no limit"},
+			&cli.IntFlag{Name: "connects", Usage: "`N` connects in 15 minutes on each stream; 0: X's number, -1: no limit"},
+			&cli.DurationFlag{Name: "slot-hold", Usage: "`TIME` for which a broken connection goes on counting"},
+			&cli.BoolFlag{Name: "one-connection", Usage: "a new connection to a stream ends the older ones, as on self-serve access"},
+			&cli.BoolFlag{Name: "backfill", Value: true, Usage: "the account may use backfill_minutes"},
+			&cli.IntFlag{Name: "send-buffer", Value: 8 << 20, Usage: "`BYTES` that may wait for a slow client before it is cut off"},
+			&cli.StringFlag{Name: "faults", Usage: "carry out the script in `FILE`: a JSON array such as [{\"at\":\"30s\",\"kind\":\"reset\"}]"},
+			&cli.DurationFlag{Name: "random-faults", Usage: "break something about every `TIME`, drawn from the seed"},
+		},
+		Action: simulate,
+	}
+}
+
+func simulate(c *cli.Context) error {
+	config, err := simulatorConfig(c)
+	if err == nil {
+		err = runSimulator(c, config)
+	}
+	if err != nil {
+		return cli.Exit("simulate: "+err.Error(), 1)
+	}
+	return nil
+}
+
+// simulatorConfig turns the flags into a simulator's config.
+func simulatorConfig(c *cli.Context) (simulator.Config, error) {
+	config := simulator.Config{
+		Seed:        c.Uint64("seed"),
+		Rate:        c.Float64("rate"),
+		MaxLateness: c.Duration("max-lateness"),
+		SendBuffer:  c.Int("send-buffer"),
+		Account: simulator.Account{
+			Token:                c.String("token"),
+			Connections:          c.Int("connections"),
+			Connects:             c.Int("connects"),
+			SlotHold:             c.Duration("slot-hold"),
+			NewConnectionEndsOld: c.Bool("one-connection"),
+		},
+	}
+	if !c.Bool("backfill") {
+		config.Account.Backfill = simulator.Unoffered
+	}
+	file, every := c.String("faults"), c.Duration("random-faults")
+	switch {
+	case file != "" && every != 0:
+		return config, errors.New("--faults and --random-faults exclude each other")
+	case every < 0 || every > 0 && every < time.Second:
+		return config, errors.New("--random-faults must be at least 1s")
+	case every > 0:
+		config.Faults = simulator.RandomFaults(config.Seed, every)
+	case file != "":
+		script, err := os.ReadFile(file)
+		if err != nil {
+			return config, err
+		}
+		faults, err := simulator.ParseFaults(script)
+		if err != nil {
+			return config, fmt.Errorf("%s: %w", file, err)
+		}
+		config.Faults = slices.Values(faults)
+	}
+	return config, nil
+}
+
+// runSimulator serves until a signal comes.
+func runSimulator(c *cli.Context, config simulator.Config) error {
+	ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	sim, err := simulator.New(config)
+	if err != nil {
+		return err
+	}
+	if !c.Bool("public") {
+		if err := onlyLoopback(ctx, c.String("address")); err != nil {
+			return err
+		}
+	}
+	var listen net.ListenConfig
+	l, err := listen.Listen(ctx, "tcp", c.String("address"))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "simulated X at http://%s with token %s; try: curl -H 'Authorization: Bearer %[2]s' http://%[1]s/2/tweets/search/stream\n",
+		l.Addr(), config.Account.Token)
+	return sim.Serve(ctx, l)
+}
+
+// onlyLoopback refuses an address that other machines can reach.
+func onlyLoopback(ctx context.Context, address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("--address %s: %w", address, err)
+	}
+	refusal := fmt.Errorf("--address %s: other machines could reach it; --public allows that", address)
+	if host == "" {
+		return refusal
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return fmt.Errorf("--address %s: %w", address, err)
+	}
+	for _, ip := range ips {
+		if !ip.IsLoopback() {
+			return refusal
+		}
+	}
+	return nil
+}
