@@ -1,0 +1,45 @@
+// Package coverage keeps the account of what a partition of a stream has
+// received, delivered and lost, in intervals of time.
+//
+// It is arithmetic on intervals and nothing else: it reads no clock, starts no
+// goroutine, and knows neither X nor connections nor where its times come from.
+package coverage
+
+import (
+	"fmt"
+	"time"
+)
+
+// Interval is the half-open period [From, To). It is empty unless From is
+// before To.
+type Interval struct {
+	From, To time.Time
+}
+
+// Empty reports whether no moment lies in i.
+func (i Interval) Empty() bool { return !i.From.Before(i.To) }
+
+// Duration is the length of i, and zero when i is empty.
+func (i Interval) Duration() time.Duration {
+	if i.Empty() {
+		return 0
+	}
+	return i.To.Sub(i.From)
+}
+
+// Intersect is the part of i that also lies in o; it may be empty.
+func (i Interval) Intersect(o Interval) Interval {
+	if o.From.After(i.From) {
+		i.From = o.From
+	}
+	if o.To.Before(i.To) {
+		i.To = o.To
+	}
+	return i
+}
+
+// String shows i as two UTC times with milliseconds.
+func (i Interval) String() string {
+	const layout = "2006-01-02T15:04:05.000Z"
+	return fmt.Sprintf("%s to %s", i.From.UTC().Format(layout), i.To.UTC().Format(layout))
+}

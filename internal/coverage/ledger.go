@@ -1,0 +1,118 @@
+package coverage
+
+import (
+	"maps"
+	"time"
+)
+
+// MaxLosses bounds the losses that a ledger remembers one by one. Beyond it
+// the oldest is forgotten as an entry; its seconds stay in the totals.
+const MaxLosses = 1000
+
+// Loss is a period of which nothing more will come.
+type Loss struct {
+	Interval
+	Reason string
+}
+
+// Ledger is the account of one partition: every moment since its start is
+// received, open (nothing received yet, and a repair may still bring it) or
+// lost with a reason. What was received becomes delivered once the output has
+// acknowledged it.
+//
+// A Ledger is not safe for concurrent use.
+type Ledger struct {
+	start     time.Time
+	received  Set
+	delivered Set
+	settled   Set // received or lost: what no repair is asked for
+	losses    []Loss
+	lostTime  map[string]time.Duration
+	rejected  int64
+}
+
+// NewLedger opens the account at start: nothing before it is owed.
+func NewLedger(start time.Time) *Ledger {
+	return &Ledger{start: start, lostTime: map[string]time.Duration{}}
+}
+
+// Start is the first moment that the ledger accounts for.
+func (l *Ledger) Start() time.Time { return l.start }
+
+// Received records that all of i has reached this process.
+func (l *Ledger) Received(i Interval) {
+	l.received.Add(i)
+	l.settled.Add(i)
+}
+
+// Reopen takes i out of what was received: events of that period may still
+// have been on their way. What is lost stays lost.
+func (l *Ledger) Reopen(i Interval) {
+	if i.From.Before(l.start) {
+		i.From = l.start
+	}
+	l.received.Remove(i)
+	l.settled.Remove(i)
+	for _, loss := range l.losses {
+		l.settled.Add(loss.Interval.Intersect(i))
+	}
+}
+
+// Delivered records that everything of i has been acknowledged by the output.
+func (l *Ledger) Delivered(i Interval) { l.delivered.Add(i) }
+
+// Lost records the parts of i that are neither received nor lost already as
+// lost for reason, and returns them.
+func (l *Ledger) Lost(i Interval, reason string) []Interval {
+	if i.From.Before(l.start) {
+		i.From = l.start
+	}
+	parts := l.settled.Missing(i)
+	for _, p := range parts {
+		l.settled.Add(p)
+		l.lostTime[reason] += p.Duration()
+		l.losses = append(l.losses, Loss{p, reason})
+	}
+	if extra := len(l.losses) - MaxLosses; extra > 0 {
+		l.losses = append(l.losses[:0], l.losses[extra:]...)
+	}
+	return parts
+}
+
+// Rejected records n events that the output refused for good. They are lost
+// one by one rather than as a period: their neighbours were delivered.
+func (l *Ledger) Rejected(n int) { l.rejected += int64(n) }
+
+// RejectedEvents is the number of events that the output refused for good.
+func (l *Ledger) RejectedEvents() int64 { return l.rejected }
+
+// Open returns the gaps up to now: periods that are neither received nor lost,
+// oldest first.
+func (l *Ledger) Open(now time.Time) []Interval {
+	return l.settled.Missing(Interval{l.start, now})
+}
+
+// ReceivedUntil is the end of the newest period received, and the start of the
+// ledger when nothing has been.
+func (l *Ledger) ReceivedUntil() time.Time { return maxTime(l.start, l.received.End()) }
+
+// DeliveredUntil is the moment up to which everything is either delivered or
+// lost, without a break since the start.
+func (l *Ledger) DeliveredUntil(now time.Time) time.Time {
+	done := l.delivered
+	done.spans = l.delivered.Intervals()
+	for _, loss := range l.losses {
+		done.Add(loss.Interval)
+	}
+	if missing := done.Missing(Interval{l.start, now}); len(missing) > 0 {
+		return missing[0].From
+	}
+	return now
+}
+
+// Losses returns the remembered losses in the order in which they were
+// recorded.
+func (l *Ledger) Losses() []Loss { return append([]Loss(nil), l.losses...) }
+
+// LostTime returns the total time lost by reason.
+func (l *Ledger) LostTime() map[string]time.Duration { return maps.Clone(l.lostTime) }
