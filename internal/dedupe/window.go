@@ -1,0 +1,75 @@
+package dedupe
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// Window remembers the most recent keys and the claim that each was first seen
+// with. It is safe for concurrent use and takes its lock once a read,
+// not once an event.
+type Window struct {
+	mu     sync.Mutex
+	seen   *simplelru.LRU[Key, sighting]
+	maxAge time.Duration
+}
+
+type sighting struct {
+	claim *Claim
+	at    int64 // Unix nanoseconds
+}
+
+// NewWindow makes a window of at most capacity keys, each remembered for at
+// most maxAge (0: until it is the oldest of a full window). A capacity below
+// one is an error.
+func NewWindow(capacity int, maxAge time.Duration) (*Window, error) {
+	seen, err := simplelru.NewLRU[Key, sighting](capacity, nil)
+	if err != nil {
+		return nil, fmt.Errorf("making a dedupe window of %d keys: %w", capacity, err)
+	}
+	return &Window{seen: seen, maxAge: maxAge}, nil
+}
+
+// Verdict is what a window says of a key.
+type Verdict uint8
+
+const (
+	// New: the key is not remembered, or what it was seen with was rejected
+	// for good since. It is remembered from now on.
+	New Verdict = iota
+	// Retry: the key was first seen under the same claim.
+	Retry
+	// Duplicate: the key was first seen under another claim.
+	Duplicate
+)
+
+// Judge remembers the keys of one read, which arrived at now under claim, and
+// appends a verdict for each to verdicts.
+func (w *Window) Judge(now time.Time, claim *Claim, keys []Key, verdicts []Verdict) []Verdict {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at := now.UnixNano()
+	for _, k := range keys {
+		s, ok := w.seen.Get(k)
+		switch {
+		case !ok || s.claim.Rejected() || (w.maxAge > 0 && at-s.at >= int64(w.maxAge)):
+			w.seen.Add(k, sighting{claim, at})
+			verdicts = append(verdicts, New)
+		case s.claim == claim:
+			verdicts = append(verdicts, Retry)
+		default:
+			verdicts = append(verdicts, Duplicate)
+		}
+	}
+	return verdicts
+}
+
+// Len is the number of keys remembered.
+func (w *Window) Len() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seen.Len()
+}
