@@ -1,0 +1,232 @@
+package xapi
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const defaultConnectTimeout = 30 * time.Second
+
+// Config says which X to talk to, and how.
+type Config struct {
+	BaseURL     string // such as https://api.x.com; http to a loopback address only
+	Credentials Credentials
+	UserAgent   string // X asks for the client's version; default: without one
+
+	ConnectTimeout   time.Duration // from dialling to the response headers; 0: 30 s
+	HeartbeatTimeout time.Duration // longest wait for a byte, from the headers on; 0: the stream's Watchdog
+	MaxLineBytes     int           // longer lines are skipped; 0: 4 MiB
+
+	Parameters map[string]string // sent with each request: field selections and the like
+	TLS        *tls.Config       // nil: Go's defaults
+	ProxyURL   string            // http, https or socks5; "": as the environment says
+
+	// Dial makes the sockets; nil: a net.Dialer.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Stalls tells time in which nobody waited from time in which nothing
+	// came; nil: this process never stands still.
+	Stalls Stalls
+}
+
+// Client opens connections to streams.
+type Client struct {
+	origin           *origin
+	credentials      Credentials
+	connectTimeout   time.Duration
+	heartbeatTimeout time.Duration
+	maxLineBytes     int
+	parameters       map[string]string
+	stalls           Stalls
+}
+
+// NewClient checks all of cfg that can be known to be wrong before
+// connecting. Its errors name the config's field and hold no secret.
+func NewClient(cfg Config) (*Client, error) {
+	o, err := newOrigin(cfg)
+	switch {
+	case err != nil:
+		return nil, err
+	case cfg.Credentials == nil:
+		return nil, errors.New("no credentials: set bearer_token, bearer_token_file, or api_key with api_secret")
+	case cfg.ConnectTimeout < 0:
+		return nil, fmt.Errorf("connect_timeout is negative: %s", cfg.ConnectTimeout)
+	case cfg.HeartbeatTimeout < 0:
+		return nil, fmt.Errorf("heartbeat_timeout is negative: %s", cfg.HeartbeatTimeout)
+	case cfg.MaxLineBytes < 0:
+		return nil, fmt.Errorf("max_line_bytes is negative: %d", cfg.MaxLineBytes)
+	}
+	c := &Client{
+		origin:           o,
+		credentials:      cfg.Credentials,
+		connectTimeout:   cfg.ConnectTimeout,
+		heartbeatTimeout: cfg.HeartbeatTimeout,
+		maxLineBytes:     cfg.MaxLineBytes,
+		parameters:       cfg.Parameters,
+		stalls:           cfg.Stalls,
+	}
+	if c.connectTimeout == 0 {
+		c.connectTimeout = defaultConnectTimeout
+	}
+	if c.maxLineBytes == 0 {
+		c.maxLineBytes = defaultMaxLineBytes
+	}
+	return c, nil
+}
+
+// Request is what to ask a stream for.
+type Request struct {
+	Stream          Stream
+	Partition       int       // 1..Stream.Partitions, or 0 where there are none
+	BackfillMinutes int       // 1..5; 0: none
+	Start, End      time.Time // of a recovery, rounded outward to seconds; zero: live
+}
+
+// url returns the address of the request below base.
+func (r Request) url(base *url.URL, parameters map[string]string) (*url.URL, error) {
+	s := r.Stream
+	switch {
+	case s.Path == "":
+		return nil, errors.New("the request names no stream")
+	case strings.Contains(s.Path, "{"):
+		return nil, fmt.Errorf("stream %s needs an account and a label in its path", s.Name)
+	case r.Partition < 0 || r.Partition > s.Partitions:
+		return nil, fmt.Errorf("stream %s has partitions 1 to %d, not %d", s.Name, s.Partitions, r.Partition)
+	case r.Partition == 0 && s.Partitions > 0:
+		return nil, fmt.Errorf("stream %s needs a partition, 1 to %d", s.Name, s.Partitions)
+	case r.BackfillMinutes < 0 || r.BackfillMinutes > 5:
+		return nil, fmt.Errorf("backfill takes 1 to 5 minutes, not %d", r.BackfillMinutes)
+	case r.BackfillMinutes > 0 && !s.Backfill:
+		return nil, fmt.Errorf("stream %s has no backfill", s.Name)
+	case r.Start.IsZero() != r.End.IsZero():
+		return nil, errors.New("a recovery needs a start and an end")
+	case !r.Start.IsZero() && !s.Recovery:
+		return nil, fmt.Errorf("stream %s has no recovery", s.Name)
+	case !r.Start.IsZero() && !r.Start.Before(r.End):
+		return nil, errors.New("a recovery's start is not before its end")
+	case !r.Start.IsZero() && r.BackfillMinutes > 0:
+		return nil, errors.New("a recovery cannot have a backfill as well")
+	}
+	q := make(url.Values)
+	for name, value := range parameters {
+		q.Set(name, value)
+	}
+	if s.Partitions > 0 {
+		q.Set(s.Params.Partition, strconv.Itoa(r.Partition))
+	}
+	if r.BackfillMinutes > 0 {
+		q.Set(s.Params.Backfill, strconv.Itoa(r.BackfillMinutes))
+	}
+	if !r.Start.IsZero() {
+		const layout = "2006-01-02T15:04:05Z"
+		q.Set(s.Params.Start, r.Start.UTC().Truncate(time.Second).Format(layout))
+		q.Set(s.Params.End, r.End.UTC().Add(time.Second-1).Truncate(time.Second).Format(layout))
+	}
+	u := base.JoinPath(s.Path)
+	u.RawQuery = q.Encode()
+	return u, nil
+}
+
+// Open sends the request and returns once X has answered 200. The error of
+// any other outcome is a *Problem. ctx ends the connection, too.
+func (c *Client) Open(ctx context.Context, r Request) (*Connection, error) {
+	u, err := r.url(c.origin.base, c.parameters)
+	if err != nil {
+		return nil, invalid("%w", err)
+	}
+	life, end := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(c.connectTimeout, func() { end(errConnectTimeout) })
+	defer timer.Stop()
+
+	w := &wire{timeout: c.heartbeatTimeout, stalls: c.stalls}
+	if w.timeout == 0 {
+		w.timeout = r.Stream.Watchdog
+	}
+	res, opened, err := c.connect(life, w, u, r.Stream)
+	if err == nil && !timer.Stop() {
+		// The timer fired when the headers came: the response is dead already.
+		err = unanswered(life, "connecting to "+u.Host, errConnectTimeout, true)
+	}
+	if err != nil {
+		end(err)
+		w.close()
+		return nil, err
+	}
+	w.arm()
+	return newConnection(life, end, w, res, opened, c.maxLineBytes), nil
+}
+
+// connect sends the request and returns an answer of 200 that can be read,
+// and when it came.
+func (c *Client) connect(life context.Context, w *wire, u *url.URL, of Stream) (*http.Response, time.Time, error) {
+	doing := "connecting to " + u.Host
+	req, err := http.NewRequestWithContext(life, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, time.Time{}, unanswered(life, doing, err, false)
+	}
+	req.Header.Set("Accept-Encoding", "gzip")
+	if err := c.credentials.Authorize(life, req); err != nil {
+		return nil, time.Time{}, unauthorized(err, c.credentials)
+	}
+	res, sent, err := c.origin.send(life, w, req)
+	if err != nil {
+		return nil, time.Time{}, unanswered(life, doing, err, sent)
+	}
+	opened := time.Now()
+	if res.StatusCode != http.StatusOK {
+		return nil, time.Time{}, c.refused(res, req, of)
+	}
+	switch res.Header.Get("Content-Encoding") {
+	case "", "identity", "gzip":
+		return res, opened, nil
+	}
+	p := &Problem{Class: HTTPFailure, Reason: "content_encoding", Sent: true, Limits: limitsOf(res.Header), Date: dateOf(res.Header)}
+	p.Err = errors.New(doing + ": the answer has a Content-Encoding that was not asked for")
+	return nil, time.Time{}, p
+}
+
+// refused makes a Problem of an answer that is not 200.
+func (c *Client) refused(res *http.Response, req *http.Request, of Stream) *Problem {
+	defer res.Body.Close()
+	var r io.Reader = io.LimitReader(res.Body, maxRefusalBytes)
+	if isGzip(res) {
+		r = io.LimitReader(&gunzip{src: r}, maxRefusalBytes)
+	}
+	body, _ := io.ReadAll(r) // what came before an error still says why
+	if res.StatusCode == http.StatusUnauthorized {
+		c.credentials.Refused()
+	}
+	header := req.Header.Get("Authorization")
+	_, secret, _ := strings.Cut(header, " ")
+	return refused(res.StatusCode, res.Header, hide(body, header, secret), of, c.origin.base.String(), named(c.credentials))
+}
+
+func isGzip(res *http.Response) bool { return res.Header.Get("Content-Encoding") == "gzip" }
+
+// gunzip is a gzip.Reader that reads the header of the format at its first
+// Read, for X may send that header only with the first line.
+type gunzip struct {
+	src io.Reader
+	z   *gzip.Reader
+}
+
+func (g *gunzip) Read(p []byte) (int, error) {
+	if g.z == nil {
+		z, err := gzip.NewReader(bufio.NewReaderSize(g.src, readBufferBytes))
+		if err != nil {
+			return 0, err
+		}
+		g.z = z
+	}
+	return g.z.Read(p)
+}

@@ -1,0 +1,158 @@
+package xapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// Connection is one response in progress. ReadLines is for one goroutine;
+// all else may be called from any.
+type Connection struct {
+	life   context.Context
+	end    context.CancelCauseFunc
+	wire   *wire
+	body   *endNoted
+	lines  *lineReader
+	gzip   bool // lines have no checksum until the response ends
+	opened time.Time
+	date   time.Time
+	limits Limits
+
+	problem *Problem // what ended the reading
+	close   func() error
+}
+
+func newConnection(life context.Context, end context.CancelCauseFunc, w *wire, res *http.Response, opened time.Time, maxLineBytes int) *Connection {
+	c := &Connection{
+		life: life, end: end, wire: w,
+		body:   &endNoted{ReadCloser: res.Body},
+		gzip:   isGzip(res),
+		opened: opened,
+		date:   dateOf(res.Header),
+		limits: limitsOf(res.Header),
+	}
+	var r io.Reader = c.body
+	if c.gzip {
+		r = &gunzip{src: r}
+	}
+	c.lines = newLineReader(r, maxLineBytes)
+	c.close = sync.OnceValue(c.shut)
+	return c
+}
+
+// endNoted is a body that remembers how it ended.
+type endNoted struct {
+	io.ReadCloser
+	err error
+}
+
+func (b *endNoted) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.err = err
+	}
+	return n, err
+}
+
+// Opened returns the local time at which the response headers came.
+func (c *Connection) Opened() time.Time { return c.opened }
+
+// Skew returns X's clock minus ours, in whole seconds; 0 when they are within
+// 2 s of each other, which the Date header cannot tell from equal, or when X
+// sent no date.
+func (c *Connection) Skew() time.Duration {
+	if c.date.IsZero() {
+		return 0
+	}
+	// The header leaves out the fraction of its second, on average a half.
+	skew := c.date.Add(500 * time.Millisecond).Sub(c.opened.Round(0)).Round(time.Second)
+	if skew.Abs() <= 2*time.Second {
+		return 0
+	}
+	return skew
+}
+
+// Limits returns what X said with the headers about further connects.
+func (c *Connection) Limits() Limits { return c.limits }
+
+// ReadLines blocks until at least one complete line is there, and appends all
+// complete lines of the buffer to dst, at most max. They are without their
+// ends; an empty one is a heartbeat. They alias the read buffer and are valid
+// until the next call. An unfinished last line is never returned.
+//
+// The error is a *Problem and comes with no lines: what was read before it is
+// returned first.
+func (c *Connection) ReadLines(dst [][]byte, max int) ([][]byte, error) {
+	if c.problem != nil {
+		return dst, c.problem
+	}
+	had := len(dst)
+	dst, err := c.lines.lines(dst, max)
+	if err == nil && c.gzip {
+		dst, err = untilDamage(dst, had)
+	}
+	if err != nil {
+		c.problem = c.ending(err)
+		if len(dst) == had {
+			return dst, c.problem
+		}
+	}
+	return dst, nil
+}
+
+// untilDamage drops all lines from the first one on that cannot be X's. In a
+// compressed response such a line means that the rest is garbage, too.
+func untilDamage(dst [][]byte, had int) ([][]byte, error) {
+	for i := had; i < len(dst); i++ {
+		if line := dst[i]; len(line) > 0 && !(json.Valid(line) && utf8.Valid(line)) {
+			return dst[:i], errDamagedGzip
+		}
+	}
+	return dst, nil
+}
+
+// ending tells why the reading ended. The first cause counts: once we close
+// a connection, or its watchdog does, all other errors follow from that.
+func (c *Connection) ending(err error) *Problem {
+	if cause := context.Cause(c.life); cause != nil {
+		return &Problem{Class: Network, Reason: "closed", Sent: true, Err: cause}
+	}
+	if _, expired := c.wire.latest(); expired {
+		return &Problem{Class: Network, Reason: "heartbeat_timeout", Sent: true, Err: errHeartbeatTimeout}
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) && c.body.err == io.EOF {
+		// HTTP says that the response is whole, gzip that it is not.
+		return ending(err, nil, true)
+	}
+	return ending(err, c.body.err, c.lines.unfinished())
+}
+
+// Proof returns the latest moment of which the bytes read last prove that
+// nothing was missing up to it: when they arrived, where the reader waited
+// for them, else when the socket was last empty before. It counts only for a
+// complete line, so take it after a ReadLines that returned one. Zero: no
+// proof.
+func (c *Connection) Proof() time.Time {
+	proof, _ := c.wire.latest()
+	return proof
+}
+
+// Oversized returns how many lines were skipped because they were too long.
+func (c *Connection) Oversized() int64 { return c.lines.oversized.Load() }
+
+// Close ends the connection, and a ReadLines that waits. It may be called
+// more than once.
+func (c *Connection) Close() error { return c.close() }
+
+func (c *Connection) shut() error {
+	c.end(net.ErrClosed)
+	c.wire.close()
+	return c.body.Close()
+}
