@@ -1,0 +1,307 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/xconnect-dev/xconnect/internal/coverage"
+	"github.com/xconnect-dev/xconnect/internal/xapi"
+)
+
+const (
+	// announced is how long before the end of a connection X may say why.
+	announced = time.Minute
+
+	// garbageEvery bounds how often a connection's malformed and oversized
+	// lines are logged.
+	garbageEvery = time.Minute
+)
+
+// connection keeps one connection of a partition up: it connects, reads until
+// the end, and connects again when its supervisor says so. It runs in one
+// goroutine.
+type connection struct {
+	in         *Ingest
+	partition  *partition
+	supervisor *supervisor
+	sieve      sieve
+	log        *slog.Logger
+	lines      [][]byte
+	failing    string    // the reason that was last logged, while no attempt succeeds
+	garbageAt  time.Time // when garbage was last logged
+}
+
+func newConnection(in *Ingest, p *partition) *connection {
+	log := in.log.With("stream", in.cfg.Stream.Name)
+	if p.number > 0 {
+		log = log.With("partition", p.number)
+	}
+	return &connection{
+		in: in, partition: p, log: log,
+		supervisor: newSupervisor(in.cfg.Jitter),
+		sieve:      sieve{format: in.cfg.Stream.Format, window: p.window},
+	}
+}
+
+// run keeps the connection up until ctx ends.
+func (c *connection) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		end := c.once(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		wait := c.supervisor.next(end, time.Now())
+		wait = max(wait, c.in.mayConnect(time.Now()))
+		c.in.observer.Reconnecting(c.partition.number, reasonOf(end.problem), wait)
+		c.report(end, wait)
+		if !end.opened {
+			c.in.delivery.failed(end.problem)
+		}
+		sleep(ctx, wait)
+	}
+}
+
+// once opens a connection and reads it to its end.
+func (c *connection) once(ctx context.Context) ending {
+	began := time.Now()
+	conn, minutes, problem := c.open(ctx)
+	if problem != nil {
+		// Nothing covers the stream since: a later connection asks for it.
+		c.partition.begin(began)
+		return ending{problem: problem}
+	}
+	defer conn.Close()
+	opened := conn.Opened().Add(conn.Skew())
+	backfill := time.Duration(minutes) * time.Minute
+	c.partition.begin(opened)
+	gone, reason := c.partition.opened(opened, backfill)
+	c.welcome(conn, minutes, gone, reason)
+
+	sp := newSpan(opened, backfill, c.partition.overlap, c.in.cfg.SilenceTimeout > 0)
+	c.in.connected(c.partition, 1)
+	end := c.consume(ctx, conn, sp)
+	c.in.connected(c.partition, -1)
+	if sp.settled {
+		c.partition.lost(sp.until)
+	}
+	end.opened = true
+	end.lived = time.Since(conn.Opened())
+	return end
+}
+
+// open connects, with a backfill where something is missing. Where X refuses
+// the backfill it connects at once without; it asks twice before it believes
+// that, for a gap that is not asked for is lost.
+func (c *connection) open(ctx context.Context) (conn *xapi.Connection, minutes int, problem *xapi.Problem) {
+	now := c.in.now()
+	minutes = c.partition.backfill(now, c.in.cfg.ConnectTimeout)
+	for range 2 {
+		conn, problem = c.in.dial(ctx, c.request(minutes))
+		if problem == nil || minutes == 0 || !refusesBackfill(problem) {
+			return conn, minutes, problem
+		}
+	}
+	refusal := problem
+	conn, problem = c.in.dial(ctx, c.request(0))
+	if problem == nil && c.partition.refused(now) {
+		c.log.Warn("X refuses backfill to this account, so what is missed at a disconnection cannot be fetched; asking again every hour",
+			"answer", refusal.Error())
+	}
+	return conn, 0, problem
+}
+
+func (c *connection) request(minutes int) xapi.Request {
+	return xapi.Request{Stream: c.in.cfg.Stream, Partition: c.partition.number, BackfillMinutes: minutes}
+}
+
+func refusesBackfill(p *xapi.Problem) bool {
+	return p.Class == xapi.BadRequest || p.Class == xapi.Forbidden
+}
+
+// consume reads conn until it ends or ctx does.
+func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *span) ending {
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	silence := watchSilence(c.in.cfg.SilenceTimeout, conn)
+	defer silence.stop()
+
+	var end ending
+	var announcement *xapi.Problem
+	var announcedAt time.Time
+	var oversized int64
+	skew := conn.Skew()
+	for {
+		lines, err := conn.ReadLines(c.lines[:0], c.in.cfg.MaxBatch)
+		if err != nil {
+			end.problem = asProblem(err)
+			if silence.expired() {
+				end.problem = &xapi.Problem{Class: xapi.Network, Reason: "silence", Sent: true,
+					Title: fmt.Sprintf("no data for %s, though heartbeats came", c.in.cfg.SilenceTimeout)}
+			}
+			if announcement != nil && time.Since(announcedAt) < announced {
+				end.problem = announcement
+			}
+			return end
+		}
+		c.lines = lines
+		out := c.sieve.sift(lines, time.Now().Add(skew), sp)
+		if proof := conn.Proof(); !proof.IsZero() {
+			out.arrival.proof = proof.Add(skew)
+		}
+		out.counts.Oversized = int(conn.Oversized() - oversized)
+		oversized = conn.Oversized()
+		if out.problem != nil {
+			announcement, announcedAt = out.problem, time.Now()
+		}
+		end.data = end.data || out.arrival.data
+		c.observe(out)
+		if !c.enqueue(ctx, out, sp, silence) {
+			return ending{problem: &xapi.Problem{Class: xapi.Network, Reason: "closed", Title: "closed by us"}}
+		}
+	}
+}
+
+// enqueue hands a read on, and reports whether it could before ctx ended.
+func (c *connection) enqueue(ctx context.Context, out sifted, sp *span, silence *silence) bool {
+	if out.read != nil {
+		out.read.Partition = c.partition.number
+		out.read.resolve = c.partition.track()
+	}
+	if out.arrival.at.Sub(out.arrival.proof) < time.Second {
+		// Only while we keep up is a delay X's and not our own.
+		c.partition.measure(c.sieve.late)
+	}
+	wasSettled := sp.settled
+	c.partition.received(sp.prove(out.arrival))
+	if sp.settled && !wasSettled {
+		c.log.Info("gap closed by backfill", "period", coverage.Interval{From: sp.opened.Add(-sp.backfill), To: sp.opened}.String())
+	}
+	if out.read == nil {
+		if out.arrival.data {
+			silence.restart()
+		}
+		return true
+	}
+	silence.pause() // waiting for room is not X's silence
+	if err := c.in.delivery.put(ctx, out.read); err != nil {
+		return false
+	}
+	silence.restart()
+	return true
+}
+
+func (c *connection) observe(out sifted) {
+	n := out.counts
+	if out.arrival.data || n.Malformed > 0 || n.Oversized > 0 {
+		c.in.observer.Arrived(c.partition.number, n)
+	}
+	if n.Malformed == 0 && n.Oversized == 0 {
+		return
+	}
+	if now := time.Now(); now.Sub(c.garbageAt) >= garbageEvery {
+		c.garbageAt = now
+		c.log.Warn("lines of the stream were skipped", "malformed", n.Malformed, "oversized", n.Oversized,
+			"max_line_bytes", c.in.cfg.MaxLineBytes, "malformed_begins", excerpt(out.garbage))
+	}
+}
+
+// excerpt is the beginning of a line, fit for a log.
+func excerpt(line []byte) string {
+	const most = 80
+	return fmt.Sprintf("%q", line[:min(len(line), most)])
+}
+
+// welcome logs that a connection is up, what it will repair and what it cannot.
+func (c *connection) welcome(conn *xapi.Connection, minutes int, gone []coverage.Interval, reason string) {
+	c.failing = ""
+	args := []any{}
+	if minutes > 0 {
+		args = append(args, "backfill_minutes", minutes)
+	}
+	if skew := conn.Skew(); skew != 0 {
+		args = append(args, "clock_behind_x", skew.String())
+	}
+	c.log.Info("connected", args...)
+	if skew := conn.Skew(); skew != 0 {
+		c.log.Warn("the clock of this machine is wrong; times are corrected by X's", "behind", skew.String())
+	}
+	for _, g := range gone {
+		c.log.Error("events are lost", "period", g.String(), "seconds", g.Duration().Seconds(), "reason", reason)
+	}
+}
+
+// report logs an ending: at once when it is news, loudly when it is a cap or
+// has lasted long, and not at all when it repeats itself.
+func (c *connection) report(end ending, wait time.Duration) {
+	reason := reasonOf(end.problem)
+	news := end.opened || reason != c.failing
+	c.failing = reason
+	loud := end.problem.Class == xapi.UsageCapped
+	longest := wait >= httpMax && !end.opened
+	switch {
+	case loud:
+		c.log.Error("cannot read the stream", "reason", end.problem.Error(), "next_attempt_in", wait.String())
+	case end.opened:
+		c.log.Warn("connection lost", "reason", end.problem.Error(), "after", end.lived.Round(time.Millisecond).String(), "next_attempt_in", wait.String())
+	case news:
+		c.log.Warn("connecting failed", "reason", end.problem.Error(), "next_attempt_in", wait.String())
+	case longest:
+		c.log.Error("connecting still fails", "reason", end.problem.Error(), "next_attempt_in", wait.String())
+	}
+}
+
+func asProblem(err error) *xapi.Problem {
+	var p *xapi.Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	return &xapi.Problem{Class: xapi.Network, Reason: "unknown", Err: err}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// silence ends a connection on which heartbeats come but no data. The zero
+// timeout means that it never does.
+type silence struct {
+	timeout time.Duration
+	timer   *time.Timer
+	fired   atomic.Bool
+}
+
+func watchSilence(timeout time.Duration, conn *xapi.Connection) *silence {
+	s := &silence{timeout: timeout}
+	if timeout > 0 {
+		s.timer = time.AfterFunc(timeout, func() {
+			s.fired.Store(true)
+			_ = conn.Close()
+		})
+	}
+	return s
+}
+
+func (s *silence) restart() {
+	if s.timer != nil {
+		s.timer.Reset(s.timeout)
+	}
+}
+
+func (s *silence) pause() {
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+func (s *silence) stop() { s.pause() }
+
+func (s *silence) expired() bool { return s.fired.Load() }

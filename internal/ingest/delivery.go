@@ -1,0 +1,286 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/xconnect-dev/xconnect/internal/dedupe"
+)
+
+const (
+	// retryFirst and retryMax bound the wait before rejected batches are
+	// handed out again. The longest is what an output that has come back may
+	// have to wait for its data.
+	retryFirst = 50 * time.Millisecond
+	retryMax   = time.Second
+
+	// boundFor is how long the bound on what is handed out must hold
+	// everything up before it is worth a warning, and boundEvery how often.
+	boundFor   = 5 * time.Second
+	boundEvery = 10 * time.Minute
+)
+
+// ErrIdle is returned when there is nothing to hand out and nothing to wait
+// for: no connection is up, no event waits and none is unacknowledged.
+var ErrIdle = errors.New("no connection is up")
+
+// Batch is a number of reads that are handed out together. It is the unit
+// that an output acknowledges or rejects.
+type Batch struct {
+	// Claim is the batch's identity, the same at each retry.
+	Claim *dedupe.Claim
+	Reads []*Read
+
+	bytes  int64
+	events int
+}
+
+// Len is the number of events in the batch.
+func (b *Batch) Len() int { return b.events }
+
+// delivery is the queue of reads that wait, and the account of the batches
+// that are handed out and not yet acknowledged. Rejected batches are kept and
+// handed out again, whole and under the same claim, before anything new.
+type delivery struct {
+	room     *semaphore.Weighted // bytes that may still be queued
+	queueMax int64
+	flyMax   int64 // bytes that may be handed out and unacknowledged
+	batchMax int   // events
+	changed  signal
+
+	mu      sync.Mutex
+	queue   []*Read
+	queued  int64
+	due     []*Batch // rejected, to be handed out again now
+	retries []*Batch // rejected since, to be handed out again at retryAt
+	retryAt time.Time
+	backoff backoff.BackOff // shared: it is the output that is in trouble
+	flying  int64           // bytes handed out, retries included
+	out     int             // batches handed out, retries included
+	up      int             // connections
+	failure error           // of the latest attempt to connect, until Connect reports it
+
+	boundSince time.Time // the bound on what is handed out holds everything up
+	boundTold  time.Time
+	bound      func() // tells the user so
+}
+
+func newDelivery(queueBytes, inFlightBytes int64, maxBatch int, bound func()) *delivery {
+	return &delivery{
+		room:     semaphore.NewWeighted(queueBytes),
+		queueMax: queueBytes,
+		flyMax:   inFlightBytes,
+		batchMax: maxBatch,
+		bound:    bound,
+		backoff: backoff.NewExponentialBackOff(
+			backoff.WithInitialInterval(retryFirst),
+			backoff.WithMaxInterval(retryMax),
+			backoff.WithRandomizationFactor(0),
+			backoff.WithMaxElapsedTime(0),
+		),
+	}
+}
+
+// put queues a read. It waits for room; a read larger than the whole queue
+// waits until the queue is empty.
+func (d *delivery) put(ctx context.Context, r *Read) error {
+	if err := d.room.Acquire(ctx, min(r.bytes, d.queueMax)); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.queue = append(d.queue, r)
+	d.queued += r.bytes
+	d.mu.Unlock()
+	d.changed.broadcast()
+	return nil
+}
+
+// next hands out a batch, waiting for one only when there is none.
+func (d *delivery) next(ctx context.Context) (*Batch, error) {
+	for {
+		changed := d.changed.wait()
+		b, wake, err := d.take(time.Now())
+		if b != nil || err != nil {
+			return b, err
+		}
+		var timer <-chan time.Time
+		var stop func() bool
+		if wake > 0 {
+			t := time.NewTimer(wake)
+			timer, stop = t.C, t.Stop
+		}
+		select {
+		case <-changed:
+		case <-timer:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if stop != nil {
+			stop()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// take returns a batch if one may be handed out at now; else how long to wait
+// unless something changes first (0: for a change only), or ErrIdle.
+func (d *delivery) take(now time.Time) (b *Batch, wake time.Duration, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	// All that wait are due together: an output that batches would otherwise
+	// wait for its period to fill up with one of them.
+	if len(d.due) == 0 && !now.Before(d.retryAt) {
+		d.due, d.retries = d.retries, nil
+	}
+	if len(d.due) > 0 {
+		b = d.due[0]
+		d.due = d.due[1:]
+		return b, 0, nil
+	}
+	if len(d.queue) > 0 && d.mayFly(now) {
+		return d.batch(), 0, nil
+	}
+	if len(d.queue) == 0 && d.up == 0 && d.out == 0 {
+		return nil, 0, ErrIdle
+	}
+	if len(d.retries) > 0 {
+		wake = d.retryAt.Sub(now)
+	}
+	if !d.boundSince.IsZero() {
+		if rest := max(d.boundSince.Add(boundFor).Sub(now), time.Second); wake == 0 || rest < wake {
+			wake = rest
+		}
+	}
+	return nil, wake, nil
+}
+
+// mayFly reports whether the next read may be handed out now. One batch always
+// may, however large.
+func (d *delivery) mayFly(now time.Time) bool {
+	if d.out == 0 || d.flying+d.queue[0].bytes <= d.flyMax {
+		d.boundSince = time.Time{}
+		return true
+	}
+	switch {
+	case d.boundSince.IsZero():
+		d.boundSince = now
+	case now.Sub(d.boundSince) >= boundFor && (d.boundTold.IsZero() || now.Sub(d.boundTold) >= boundEvery):
+		d.boundTold = now
+		d.bound()
+	}
+	return false
+}
+
+// batch takes reads from the queue up to the limits of a batch.
+func (d *delivery) batch() *Batch {
+	b := &Batch{Claim: &dedupe.Claim{}}
+	n := 0
+	var released int64
+	for _, r := range d.queue {
+		if n > 0 && (b.events+len(r.Events) > d.batchMax || d.flying+b.bytes+r.bytes > d.flyMax) {
+			break
+		}
+		b.bytes += r.bytes
+		b.events += len(r.Events)
+		released += min(r.bytes, d.queueMax)
+		n++
+	}
+	b.Reads = append(b.Reads, d.queue[:n]...)
+	clear(d.queue[:n])
+	if d.queue = d.queue[n:]; len(d.queue) == 0 {
+		d.queue = nil
+	}
+	d.queued -= b.bytes
+	d.flying += b.bytes
+	d.out++
+	d.room.Release(released)
+	return b
+}
+
+// done records that b is settled: acknowledged, or rejected for good.
+func (d *delivery) done(b *Batch, acknowledged bool) {
+	d.mu.Lock()
+	d.flying -= b.bytes
+	d.out--
+	if acknowledged {
+		// The output is well: what was rejected may follow soon.
+		d.backoff.Reset()
+		if soon := time.Now().Add(retryFirst); d.retryAt.After(soon) {
+			d.retryAt = soon
+		}
+	}
+	d.mu.Unlock()
+	d.changed.broadcast()
+}
+
+// retry puts a rejected batch back at the head.
+func (d *delivery) retry(b *Batch, now time.Time) {
+	d.mu.Lock()
+	// Batches that are rejected while a wait is under way share it.
+	if !now.Before(d.retryAt) {
+		d.retryAt = now.Add(d.backoff.NextBackOff())
+	}
+	d.retries = append(d.retries, b)
+	d.mu.Unlock()
+	d.changed.broadcast()
+}
+
+// connected counts a connection that came up (by 1) or went down (by -1).
+func (d *delivery) connected(by int) {
+	d.mu.Lock()
+	d.up += by
+	if by > 0 {
+		d.failure = nil
+	}
+	d.mu.Unlock()
+	d.changed.broadcast()
+}
+
+// failed records why the latest attempt to connect failed.
+func (d *delivery) failed(err error) {
+	d.mu.Lock()
+	d.failure = err
+	d.mu.Unlock()
+	d.changed.broadcast()
+}
+
+// ready waits until there is something to read or to wait for, or an attempt
+// to connect has failed: then it returns that failure, once.
+func (d *delivery) ready(ctx context.Context) error {
+	for {
+		changed := d.changed.wait()
+		if ok, err := d.state(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (d *delivery) state() (ready bool, failure error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.up > 0 || len(d.queue) > 0 || d.out > 0 {
+		return true, nil
+	}
+	failure, d.failure = d.failure, nil
+	return false, failure
+}
+
+// size is the number of bytes that wait in the queue, and of those handed out
+// and unacknowledged.
+func (d *delivery) size() (queued, flying int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.queued, d.flying
+}

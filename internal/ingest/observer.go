@@ -1,0 +1,34 @@
+package ingest
+
+import (
+	"time"
+
+	"github.com/xconnect-dev/xconnect/internal/xapi"
+)
+
+// Observer is told what happens, for metrics. Its methods are called from
+// many goroutines, at most once a read or a batch, and must not block.
+type Observer interface {
+	// Connected is called when a connection came up (by 1) or went down (-1).
+	Connected(partition, by int)
+	// Reconnecting is called when an attempt or a connection has ended and the
+	// next attempt follows after wait.
+	Reconnecting(partition int, reason string, wait time.Duration)
+	// Arrived is called after each read that held anything but heartbeats.
+	Arrived(partition int, c Counts)
+	// Accounted is called for each partition once a second.
+	Accounted(partition int, a Account)
+	// Held is called once a second with the bytes that wait in the queue and
+	// the bytes that are handed out and unacknowledged.
+	Held(queued, inFlight int64)
+	// Rejected is called when the output rejected events for good.
+	Rejected(events int)
+}
+
+// reasonOf is the label under which an ending is counted.
+func reasonOf(p *xapi.Problem) string {
+	if p.Reason == "" {
+		return "unknown"
+	}
+	return p.Reason
+}

@@ -1,0 +1,62 @@
+package ingest
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	pulsePeriod = time.Second
+	// pulseLate is how late a beat must be for the process to have stood
+	// still. A busy machine delays a goroutine by tens of milliseconds; a
+	// process that was stopped, or a machine that was paused, by seconds.
+	pulseLate = 2 * time.Second
+)
+
+// Pulse notices that the whole process stood still, as after SIGSTOP or on a
+// paused virtual machine. What arrived meanwhile proves nothing of the moment
+// at which it is read, for X may have cut the connection long before.
+type Pulse struct {
+	mu      sync.Mutex
+	beat    time.Time
+	stalled time.Time // end of the latest standstill
+}
+
+// NewPulse makes a pulse that beats once it is run.
+func NewPulse() *Pulse { return &Pulse{} }
+
+// StalledSince reports whether the process stood still at any time since t.
+func (p *Pulse) StalledSince(t time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.check(time.Now())
+	return !p.stalled.Before(t)
+}
+
+// check records a standstill that ended just now. The caller of StalledSince
+// may run before the late beat itself does, so both check.
+func (p *Pulse) check(now time.Time) {
+	if !p.beat.IsZero() && now.Sub(p.beat) > pulsePeriod+pulseLate {
+		p.stalled, p.beat = now, now
+	}
+}
+
+// run beats until ctx ends, and calls each at every beat.
+func (p *Pulse) run(ctx context.Context, each func(now time.Time)) {
+	tick := time.NewTicker(pulsePeriod)
+	defer tick.Stop()
+	for {
+		now := time.Now()
+		p.mu.Lock()
+		p.check(now)
+		p.beat = now
+		p.mu.Unlock()
+		each(now)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

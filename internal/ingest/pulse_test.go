@@ -1,0 +1,48 @@
+package ingest
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestPulseOfARunningProcessNeverStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPulse()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		beats := 0
+		go p.run(ctx, func(time.Time) { beats++ })
+		began := time.Now()
+		time.Sleep(time.Hour)
+		if p.StalledSince(began) {
+			t.Error("a standstill out of nowhere")
+		}
+		if beats < 3600 {
+			t.Errorf("%d beats in an hour", beats)
+		}
+	})
+}
+
+func TestPulseNoticesAStandstill(t *testing.T) {
+	// A standstill is a beat that comes late; which of the two looks first
+	// after it, the reader or the pulse itself, must not matter.
+	for name, look := range map[string]func(p *Pulse, now time.Time){
+		"reader first": func(*Pulse, time.Time) {},
+		"pulse first":  func(p *Pulse, now time.Time) { p.mu.Lock(); p.check(now); p.beat = now; p.mu.Unlock() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := NewPulse()
+			before := time.Now().Add(-10 * time.Second)
+			p.beat = before
+			look(p, time.Now())
+			if !p.StalledSince(before) {
+				t.Error("not noticed")
+			}
+			if p.StalledSince(time.Now().Add(time.Millisecond)) {
+				t.Error("still stalled afterwards")
+			}
+		})
+	}
+}

@@ -1,0 +1,190 @@
+package ingest
+
+import (
+	"time"
+
+	"github.com/xconnect-dev/xconnect/internal/dedupe"
+	"github.com/xconnect-dev/xconnect/internal/xapi"
+)
+
+// Source says by which way an event came. The words are X's.
+type Source uint8
+
+// The sources of an event.
+const (
+	Live Source = iota
+	Backfill
+	sources
+)
+
+func (s Source) String() string { return [...]string{"live", "backfill"}[s] }
+
+// Sources lists every source.
+func Sources() []Source {
+	all := make([]Source, sources)
+	for i := range all {
+		all[i] = Source(i)
+	}
+	return all
+}
+
+// Event is one event as X sent it.
+type Event struct {
+	Raw       []byte // never changed by anyone
+	Snowflake uint64 // the event's key where that is a Post ID or another snowflake, else 0
+	Text      string // the event's key where it is not
+	Created   int64  // Unix milliseconds; 0: unknown
+	Source    Source
+}
+
+// Read is the new events of one read of one connection. It is the unit in
+// which events are queued, handed out and acknowledged.
+type Read struct {
+	Partition int       // 0 on a stream without partitions
+	Received  time.Time // by X's clock
+	Events    []Event
+
+	bytes   int64
+	claim   *dedupe.Claim
+	resolve func()
+}
+
+// Counts is what one read held.
+type Counts struct {
+	New        [sources]int // events that were not known, by source
+	Duplicates int
+	Malformed  int
+	Oversized  int
+	Lag        time.Duration // of the newest event behind now; 0: unknown
+}
+
+// sieve turns the lines of a read into the events that are new. It belongs to
+// one connection and reuses its memory: a copy that a window knows already
+// costs a look-up and allocates nothing.
+type sieve struct {
+	format   xapi.Format
+	window   *dedupe.Window
+	claim    *dedupe.Claim
+	events   []xapi.Event
+	keys     []dedupe.Key
+	verdicts []dedupe.Verdict
+	late     []time.Duration // of the live events of the last read
+}
+
+// sifted is the outcome of one read.
+type sifted struct {
+	read    *Read // nil: nothing new
+	arrival arrival
+	counts  Counts
+	problem *xapi.Problem // X announced something, usually the end
+	garbage []byte        // a malformed line, valid until the next read
+}
+
+// sift judges the lines that were read at now, by X's clock, on a connection
+// with that span.
+func (s *sieve) sift(lines [][]byte, now time.Time, sp *span) sifted {
+	out := sifted{arrival: arrival{at: now}}
+	s.events = s.events[:0]
+	for _, line := range lines {
+		if len(line) > 0 {
+			s.events = xapi.AppendEvents(s.events, line, s.format)
+		}
+	}
+	events := s.data(&out)
+	if len(events) == 0 {
+		return out
+	}
+	out.arrival.data = true
+	if s.claim == nil {
+		s.claim = &dedupe.Claim{}
+	}
+	s.verdicts = s.window.Judge(now, s.claim, s.keys, s.verdicts[:0])
+	s.date(events, now, sp, &out)
+	// A claim is new with each read, so a retry under it can only be a second
+	// copy within the read.
+	fresh := events[:0]
+	for i, e := range events {
+		if s.verdicts[i] == dedupe.New {
+			fresh = append(fresh, e)
+		}
+	}
+	out.counts.Duplicates = len(events) - len(fresh)
+	if len(fresh) > 0 {
+		out.read = newRead(fresh, now, sp, s.claim)
+		s.claim = nil
+		for _, e := range out.read.Events {
+			out.counts.New[e.Source]++
+		}
+	}
+	return out
+}
+
+// data picks the events out of what was parsed, with their keys, and notes the
+// rest in out.
+func (s *sieve) data(out *sifted) []xapi.Event {
+	s.keys = s.keys[:0]
+	events := s.events[:0]
+	for _, e := range s.events {
+		switch {
+		case e.Kind == xapi.Data:
+			events = append(events, e)
+			if e.Snowflake != 0 {
+				s.keys = append(s.keys, dedupe.Snowflake(e.Snowflake))
+			} else {
+				s.keys = append(s.keys, dedupe.Text(e.ID))
+			}
+		case e.Kind == xapi.Malformed:
+			out.counts.Malformed++
+			out.garbage = e.Raw
+		case e.Problem != nil:
+			out.problem = e.Problem
+		}
+	}
+	return events
+}
+
+// date reads the creation times: repeats say as much of the connection's
+// coverage as what is new.
+func (s *sieve) date(events []xapi.Event, now time.Time, sp *span, out *sifted) {
+	s.late = s.late[:0]
+	newest := int64(0)
+	opened := sp.opened.UnixMilli()
+	for _, e := range events {
+		if e.Created == 0 {
+			continue
+		}
+		newest = max(newest, e.Created)
+		if e.Created < opened {
+			out.arrival.old = true
+		} else {
+			s.late = append(s.late, now.Sub(time.UnixMilli(e.Created)))
+		}
+	}
+	if newest != 0 {
+		out.arrival.newest = time.UnixMilli(newest)
+		out.counts.Lag = now.Sub(out.arrival.newest)
+	}
+}
+
+// newRead copies events into one piece of memory.
+func newRead(events []xapi.Event, now time.Time, sp *span, claim *dedupe.Claim) *Read {
+	size := 0
+	for _, e := range events {
+		size += len(e.Raw)
+	}
+	r := &Read{Received: now, Events: make([]Event, len(events)), bytes: int64(size), claim: claim}
+	slab := make([]byte, 0, size)
+	for i, e := range events {
+		from := len(slab)
+		slab = append(slab, e.Raw...)
+		kept := Event{Raw: slab[from:len(slab):len(slab)], Snowflake: e.Snowflake, Created: e.Created}
+		if e.Snowflake == 0 {
+			kept.Text = string(e.ID)
+		}
+		if e.Created != 0 && sp.backlog(time.UnixMilli(e.Created)) {
+			kept.Source = Backfill
+		}
+		r.Events[i] = kept
+	}
+	return r
+}
