@@ -1,0 +1,169 @@
+package plugin
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"github.com/xconnect-dev/xconnect/internal/xapi"
+)
+
+// Lint rules in Bloblang. Each has its twin in Go, for a config that is run
+// without being linted (-chilled).
+const (
+	lintDurationPositive    = `root = if this.string().parse_duration().catch(0) <= 0 { "must be a duration greater than zero, such as 10s" }`
+	lintDurationNotNegative = `root = if this.string().parse_duration().catch(-1) < 0 { "must be a duration that is not negative, such as 0s or 10m" }`
+	lintIntPositive         = `root = if this.number().catch(0) < 1 { "must be a whole number greater than zero" }`
+
+	lintBaseURL = `root = if !this.re_match("^https://[^/]") && !this.re_match("^http://(localhost|127\\.[0-9.]+|\\[::1\\])(:[0-9]+)?(/|$)") {
+  "must begin with https:// (http:// is for this machine only, or the token would travel in the clear)"
+}`
+
+	lintCredentials = `
+let key = this.exists("api_key") || this.exists("api_secret")
+let ways = [this.exists("bearer_token"), this.exists("bearer_token_file"), $key].filter(set -> set).length()
+root = if $ways != 1 {
+  "set exactly one of bearer_token, bearer_token_file, or api_key with api_secret"
+} else if $key && !(this.exists("api_key") && this.exists("api_secret")) {
+  "api_key and api_secret belong together: set both"
+}`
+
+	lintBatch = `
+root = if this.max_batch.or(1000).number().catch(0) > this.dedupe.capacity.or(1000000).number().catch(0) {
+  "max_batch must not be more than dedupe.capacity: a batch must fit into the window that keeps it free of repeats"
+}`
+)
+
+// lintParameters refuses parameters that xconnect sets itself and those that
+// X would answer with 400.
+func lintParameters() string {
+	allowed := map[string][]string{}
+	for _, s := range xapi.Streams() {
+		allowed[s.Name] = s.Fields
+	}
+	return fmt.Sprintf(`
+let allowed = %s
+let fields = $allowed.get(this.stream.or("filtered")).or([])
+root = this.parameters.or({}).keys().filter(name -> !$fields.contains(name)).map_each(name ->
+  "parameters: %%s cannot be set: xconnect sets it itself, or the stream does not take it; possible are: %%s".format(name, $fields.join(", ")))`,
+		literal(allowed))
+}
+
+// lintStream refuses the streams of the catalogue that this version cannot
+// read, with the reason.
+func lintStream() string {
+	refused := map[string]string{}
+	for _, s := range xapi.Streams() {
+		if why := unsupported(s); why != "" {
+			refused[s.Name] = why
+		}
+	}
+	return fmt.Sprintf(`
+let why = %s.get(this.stream.or("filtered"))
+root = if $why != null { "stream: %%s %%s".format(this.stream, $why) }`, literal(refused))
+}
+
+// literal writes v as a Bloblang literal, of which JSON is a part.
+func literal(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // maps of strings always marshal
+	}
+	return string(b)
+}
+
+func streamOptions() map[string]string {
+	options := map[string]string{}
+	for _, s := range xapi.Streams() {
+		options[s.Name] = s.Title
+		if why := unsupported(s); why != "" {
+			options[s.Name] += ": not yet, " + why
+		}
+	}
+	return options
+}
+
+func durationField(name, value, description string) *service.ConfigField {
+	return service.NewDurationField(name).Description(description).Default(value).LintRule(lintDurationPositive)
+}
+
+func optionalDurationField(name, description string) *service.ConfigField {
+	return service.NewDurationField(name).Description(description).Optional().LintRule(lintDurationPositive)
+}
+
+func positiveIntField(name string, value int, description string) *service.ConfigField {
+	return service.NewIntField(name).Description(description).Default(value).LintRule(lintIntPositive)
+}
+
+// parser reads fields one after the other and keeps the first error.
+type parser struct {
+	conf *service.ParsedConfig
+	err  error
+}
+
+// path names a field inside an object.
+func path(names ...string) []string { return names }
+
+func field[T any](p *parser, name []string, get func(...string) (T, error)) (v T) {
+	if p.err != nil || !p.conf.Contains(name...) {
+		return v
+	}
+	v, err := get(name...)
+	if err != nil {
+		p.err = err
+	}
+	return v
+}
+
+func (p *parser) string(name ...string) string { return field(p, name, p.conf.FieldString) }
+
+func (p *parser) bool(name ...string) bool { return field(p, name, p.conf.FieldBool) }
+
+func (p *parser) stringMap(name ...string) map[string]string {
+	return field(p, name, p.conf.FieldStringMap)
+}
+
+func (p *parser) int(name ...string) int {
+	v := field(p, name, p.conf.FieldInt)
+	if v < 1 {
+		p.fail(name, "must be greater than zero, and is %d", v)
+	}
+	return v
+}
+
+// duration reads a duration that must be positive, or returns otherwise when
+// the field is not set.
+func (p *parser) duration(name []string, otherwise time.Duration) time.Duration {
+	if !p.conf.Contains(name...) {
+		return otherwise
+	}
+	d := field(p, name, p.conf.FieldDuration)
+	if d <= 0 {
+		p.fail(name, "must be greater than zero, and is %s", d)
+	}
+	return d
+}
+
+func (p *parser) durationOrZero(name ...string) time.Duration {
+	d := field(p, name, p.conf.FieldDuration)
+	if d < 0 {
+		p.fail(name, "must not be negative, and is %s", d)
+	}
+	return d
+}
+
+func (p *parser) fail(name []string, format string, args ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf("%s: "+format, append([]any{dotted(name)}, args...)...)
+	}
+}
+
+func dotted(name []string) string {
+	s := name[0]
+	for _, n := range name[1:] {
+		s += "." + n
+	}
+	return s
+}
