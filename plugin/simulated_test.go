@@ -177,6 +177,7 @@ type sink struct {
 	seen     map[string]int
 	sources  map[string]int
 	refuse   func(m *service.Message) error // nil: takes all
+	held     chan struct{}                  // nil, or closed when writing may go on
 	keep     bool
 	messages []*service.Message // with keep
 }
@@ -187,7 +188,17 @@ func (*sink) Close(context.Context) error   { return nil }
 
 // WriteBatch implements service.BatchOutput. Like an output that writes in
 // bulk, it takes what it can and names what it refused.
-func (s *sink) WriteBatch(_ context.Context, batch service.MessageBatch) error {
+func (s *sink) WriteBatch(ctx context.Context, batch service.MessageBatch) error {
+	s.mu.Lock()
+	held := s.held
+	s.mu.Unlock()
+	if held != nil {
+		select {
+		case <-held:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seen == nil {
@@ -214,6 +225,19 @@ func (s *sink) WriteBatch(_ context.Context, batch service.MessageBatch) error {
 		return refused
 	}
 	return nil
+}
+
+// hold makes writes wait until release is called.
+func (s *sink) hold() (release func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = make(chan struct{})
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		close(s.held)
+		s.held = nil
+	}
 }
 
 func (s *sink) refuseWith(f func(m *service.Message) error) {

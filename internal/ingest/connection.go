@@ -175,11 +175,14 @@ func (c *connection) enqueue(ctx context.Context, out sifted, sp *span, silence 
 		// Only while we keep up is a delay X's and not our own.
 		c.partition.measure(c.sieve.late)
 	}
-	wasSettled := sp.settled
-	c.partition.received(sp.prove(out.arrival))
-	if sp.settled && !wasSettled {
-		c.log.Info("gap closed by backfill", "period", coverage.Interval{From: sp.opened.Add(-sp.backfill), To: sp.opened}.String())
+	unsettled := !sp.settled
+	proven := sp.prove(out.arrival)
+	if unsettled && sp.settled {
+		for _, gap := range c.partition.missing(sp.opened) {
+			c.log.Info("gap closed by backfill", "period", gap.String(), "seconds", gap.Duration().Seconds())
+		}
 	}
+	c.partition.received(proven)
 	if out.read == nil {
 		if out.arrival.data {
 			silence.restart()
@@ -234,23 +237,25 @@ func (c *connection) welcome(conn *xapi.Connection, minutes int, gone []coverage
 	}
 }
 
-// report logs an ending: at once when it is news, loudly when it is a cap or
-// has lasted long, and not at all when it repeats itself.
+// report logs an ending: at once when it is news, again when the waits have
+// reached their longest, and not at all when it only repeats itself.
 func (c *connection) report(end ending, wait time.Duration) {
 	reason := reasonOf(end.problem)
 	news := end.opened || reason != c.failing
 	c.failing = reason
-	loud := end.problem.Class == xapi.UsageCapped
-	longest := wait >= httpMax && !end.opened
+	log := c.log.With("reason", end.problem.Error(), "next_attempt_in", wait.Round(time.Millisecond).String())
+	if end.problem.Advice != "" {
+		log = log.With("what_to_do", end.problem.Advice)
+	}
 	switch {
-	case loud:
-		c.log.Error("cannot read the stream", "reason", end.problem.Error(), "next_attempt_in", wait.String())
+	case end.problem.Class == xapi.UsageCapped:
+		log.Error("X has capped the usage")
 	case end.opened:
-		c.log.Warn("connection lost", "reason", end.problem.Error(), "after", end.lived.Round(time.Millisecond).String(), "next_attempt_in", wait.String())
+		log.Warn("connection lost", "after", end.lived.Round(time.Millisecond).String())
 	case news:
-		c.log.Warn("connecting failed", "reason", end.problem.Error(), "next_attempt_in", wait.String())
-	case longest:
-		c.log.Error("connecting still fails", "reason", end.problem.Error(), "next_attempt_in", wait.String())
+		log.Warn("connecting failed")
+	case wait >= httpMax:
+		log.Error("connecting still fails")
 	}
 }
 

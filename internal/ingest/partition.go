@@ -110,6 +110,13 @@ func (p *partition) received(proven coverage.Interval) {
 	p.steps = append(p.steps, step{p.seq, proven})
 }
 
+// missing returns the gaps up to at, oldest first.
+func (p *partition) missing(at time.Time) []coverage.Interval {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ledger.Open(at)
+}
+
 // measure counts how late live events arrived.
 func (p *partition) measure(late []time.Duration) {
 	p.mu.Lock()

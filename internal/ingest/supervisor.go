@@ -77,7 +77,7 @@ func (s *supervisor) base(e ending, now time.Time) time.Duration {
 // answer showed it, and on the doubling schedule where no reset time came.
 func (s *supervisor) untilReset(p *xapi.Problem, now time.Time) time.Duration {
 	scheduled := s.rate.NextBackOff()
-	if !p.Limits.Known || p.Limits.Reset.IsZero() {
+	if p.Limits.Reset.IsZero() {
 		return scheduled
 	}
 	if !p.Date.IsZero() {
