@@ -20,49 +20,41 @@ const (
 	lintBaseURL = `root = if !this.re_match("^https://[^/]") && !this.re_match("^http://(localhost|127\\.[0-9.]+|\\[::1\\])(:[0-9]+)?(/|$)") {
   "must begin with https:// (http:// is for this machine only, or the token would travel in the clear)"
 }`
-
-	lintCredentials = `
-let key = this.exists("api_key") || this.exists("api_secret")
-let ways = [this.exists("bearer_token"), this.exists("bearer_token_file"), $key].filter(set -> set).length()
-root = if $ways != 1 {
-  "set exactly one of bearer_token, bearer_token_file, or api_key with api_secret"
-} else if $key && !(this.exists("api_key") && this.exists("api_secret")) {
-  "api_key and api_secret belong together: set both"
-}`
-
-	lintBatch = `
-root = if this.max_batch.or(1000).number().catch(0) > this.dedupe.capacity.or(1000000).number().catch(0) {
-  "max_batch must not be more than dedupe.capacity: a batch must fit into the window that keeps it free of repeats"
-}`
 )
 
-// lintParameters refuses parameters that xconnect sets itself and those that
-// X would answer with 400.
-func lintParameters() string {
-	allowed := map[string][]string{}
+// lintInput checks what depends on more than one field. It must be one rule: a
+// spec keeps the last that it is given.
+func lintInput() string {
+	fields, refused := map[string][]string{}, map[string]string{}
 	for _, s := range xapi.Streams() {
-		allowed[s.Name] = s.Fields
-	}
-	return fmt.Sprintf(`
-let allowed = %s
-let fields = $allowed.get(this.stream.or("filtered")).or([])
-root = this.parameters.or({}).keys().filter(name -> !$fields.contains(name)).map_each(name ->
-  "parameters: %%s cannot be set: xconnect sets it itself, or the stream does not take it; possible are: %%s".format(name, $fields.join(", ")))`,
-		literal(allowed))
-}
-
-// lintStream refuses the streams of the catalogue that this version cannot
-// read, with the reason.
-func lintStream() string {
-	refused := map[string]string{}
-	for _, s := range xapi.Streams() {
+		fields[s.Name] = s.Fields
 		if why := unsupported(s); why != "" {
 			refused[s.Name] = why
 		}
 	}
 	return fmt.Sprintf(`
-let why = %s.get(this.stream.or("filtered"))
-root = if $why != null { "stream: %%s %%s".format(this.stream, $why) }`, literal(refused))
+let stream = this.stream.or("filtered")
+
+let key = this.exists("api_key") || this.exists("api_secret")
+let ways = [this.exists("bearer_token"), this.exists("bearer_token_file"), $key].filter(set -> set).length()
+let credentials = if $ways != 1 {
+  ["set exactly one of bearer_token, bearer_token_file, or api_key with api_secret"]
+} else if $key && !(this.exists("api_key") && this.exists("api_secret")) {
+  ["api_key and api_secret belong together: set both"]
+} else { [] }
+
+let fields = %s.get($stream).or([])
+let parameters = this.parameters.or({}).keys().filter(name -> !$fields.contains(name)).map_each(name -> "parameters: %%s cannot be set: xconnect sets it itself, or the stream does not take it; possible are: %%s".format(name, $fields.join(", ")))
+
+let why = %s.get($stream)
+let unsupported = if $why != null { ["stream: %%s %%s".format($stream, $why)] } else { [] }
+
+let capacity = this.dedupe.capacity.or(1000000).number().catch(0)
+let batch = if $capacity > 0 && this.max_batch.or(1000).number().catch(0) > $capacity {
+  ["max_batch must not be more than dedupe.capacity: a batch must fit into the window that keeps it free of repeats"]
+} else { [] }
+
+root = $credentials.concat($parameters, $unsupported, $batch)`, literal(fields), literal(refused))
 }
 
 // literal writes v as a Bloblang literal, of which JSON is a part.

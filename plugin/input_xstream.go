@@ -137,10 +137,7 @@ func inputSpec() *service.ConfigSpec {
 				Description("Whether events that the output rejected are sent again until it takes them, whole batches at a time. With `false` they are dropped, logged and counted as lost (`x_stream_rejected_events`).").
 				Default(true),
 		).
-		LintRule(lintCredentials).
-		LintRule(lintParameters()).
-		LintRule(lintStream()).
-		LintRule(lintBatch).
+		LintRule(lintInput()).
 		Example("Posts that match the app's rules, to standard output",
 			"Rules are managed at X, with `POST /2/tweets/search/stream/rules`.", `
 input:

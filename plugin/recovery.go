@@ -37,5 +37,11 @@ func repairField() *service.ConfigField {
 // repairConfig reads the config of gap repair into cfg.
 func repairConfig(p *parser, stream xapi.Stream, cfg *ingest.Config) {
 	cfg.Overlap = p.duration(path(fieldRepair, fieldOverlap), stream.Overlap)
-	cfg.AlwaysBackfill = p.string(fieldRepair, fieldBackfill) == backfillMax
+	switch how := p.string(fieldRepair, fieldBackfill); how {
+	case backfillExact:
+	case backfillMax:
+		cfg.AlwaysBackfill = true
+	default:
+		p.fail(path(fieldRepair, fieldBackfill), "must be %s or %s, and is %q", backfillExact, backfillMax, how)
+	}
 }
