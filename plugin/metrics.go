@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -11,12 +12,43 @@ import (
 
 // metrics turns what ingest observes into Benthos metrics.
 type metrics struct {
-	up, queue, inFlight, lag, open, undelivered  *service.MetricGauge
-	events, duplicates, reconnects, waited, lost *service.MetricCounter
-	oversized, malformed, rejected               *service.MetricCounter
+	up, queue, inFlight, lag, open, undelivered *service.MetricGauge
+	events, duplicates, reconnects              *service.MetricCounter
+	oversized, malformed, rejected              *service.MetricCounter
+	waited, lost                                seconds
+}
 
-	mu       sync.Mutex
-	lostSeen map[string]float64 // by partition and reason
+// seconds is a counter of time. Not every exporter keeps fractions, so it
+// counts whole seconds of the total, rounded up: the shortest loss shows.
+type seconds struct {
+	counter *service.MetricCounter
+
+	mu    sync.Mutex
+	total map[string]time.Duration // by labels
+}
+
+func (s *seconds) add(d time.Duration, labels ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.raise(s.total[strings.Join(labels, "/")]+d, labels)
+}
+
+func (s *seconds) set(total time.Duration, labels ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.raise(total, labels)
+}
+
+func (s *seconds) raise(total time.Duration, labels []string) {
+	if s.total == nil {
+		s.total = map[string]time.Duration{}
+	}
+	key := strings.Join(labels, "/")
+	whole := func(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+	if by := whole(total) - whole(s.total[key]); by > 0 {
+		s.counter.Incr(by, labels...)
+	}
+	s.total[key] = total
 }
 
 var _ ingest.Observer = (*metrics)(nil)
@@ -33,21 +65,20 @@ func newMetrics(m *service.Metrics) *metrics {
 		events:      m.NewCounter("x_stream_events", partition, "source"),
 		duplicates:  m.NewCounter("x_stream_duplicates", partition),
 		reconnects:  m.NewCounter("x_stream_reconnects", partition, "reason"),
-		waited:      m.NewCounter("x_stream_wait_seconds", partition),
-		lost:        m.NewCounter("x_stream_gap_lost_seconds", partition, "reason"),
+		waited:      seconds{counter: m.NewCounter("x_stream_wait_seconds", partition)},
+		lost:        seconds{counter: m.NewCounter("x_stream_gap_lost_seconds", partition, "reason")},
 		oversized:   m.NewCounter("x_stream_oversized_lines", partition),
 		malformed:   m.NewCounter("x_stream_malformed_lines", partition),
 		rejected:    m.NewCounter("x_stream_rejected_events"),
-		lostSeen:    map[string]float64{},
 	}
 }
 
-func (m *metrics) Connected(partition, by int) { m.up.Incr(int64(by), partitionName(partition)) }
+func (m *metrics) Connected(partition, up int) { m.up.Set(int64(up), partitionName(partition)) }
 
 func (m *metrics) Reconnecting(partition int, reason string, wait time.Duration) {
 	p := partitionName(partition)
 	m.reconnects.Incr(1, p, reason)
-	m.waited.IncrFloat64(wait.Seconds(), p)
+	m.waited.add(wait, p)
 }
 
 func (m *metrics) Arrived(partition int, c ingest.Counts) {
@@ -73,12 +104,8 @@ func (m *metrics) Accounted(partition int, a ingest.Account) {
 	p := partitionName(partition)
 	m.open.SetFloat64(a.Open.Seconds(), p)
 	m.undelivered.SetFloat64(time.Since(a.DeliveredUntil).Seconds(), p)
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	for reason, d := range a.Lost {
-		key := p + "/" + reason
-		m.lost.IncrFloat64(d.Seconds()-m.lostSeen[key], p, reason)
-		m.lostSeen[key] = d.Seconds()
+		m.lost.set(d, p, reason)
 	}
 }
 

@@ -36,6 +36,7 @@ func main() {
 		service.CLIOptSetVersion(version, date),
 		service.CLIOptSetDocumentationURL(documentationURL),
 		service.CLIOptSetDefaultConfigPaths("/xconnect.yaml", "/etc/xconnect/config.yaml", "/etc/xconnect.yaml"),
+		service.CLIOptAddCommand(demoCommand()),
 		service.CLIOptAddCommand(simulateCommand()),
 		service.CLIOptSetMainSchemaFrom(func() *service.ConfigSchema {
 			return configSchema(version, date)

@@ -184,8 +184,9 @@ func (in *Ingest) now() time.Time {
 	return time.Now().Add(in.skew)
 }
 
+// connected counts a connection that came up (by 1) or went down (by -1).
 func (in *Ingest) connected(p *partition, by int) {
-	in.observer.Connected(p.number, by)
+	in.observer.Connected(p.number, p.connected(by))
 	in.delivery.connected(by)
 }
 

@@ -9,8 +9,9 @@ import (
 // Observer is told what happens, for metrics. Its methods are called from
 // many goroutines, at most once a read or a batch, and must not block.
 type Observer interface {
-	// Connected is called when a connection came up (by 1) or went down (-1).
-	Connected(partition, by int)
+	// Connected is called when a connection came up or went down, with the
+	// number of the partition's connections that are up now.
+	Connected(partition, up int)
 	// Reconnecting is called when an attempt or a connection has ended and the
 	// next attempt follows after wait.
 	Reconnecting(partition int, reason string, wait time.Duration)

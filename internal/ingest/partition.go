@@ -39,6 +39,7 @@ type partition struct {
 	steps   []step
 
 	refusedUntil time.Time // backfill is not asked for before
+	up           int       // connections
 	serving      bool      // a connection is proving coverage
 }
 
@@ -61,6 +62,15 @@ func (p *partition) begin(at time.Time) {
 	if p.ledger == nil {
 		p.ledger = coverage.NewLedger(at)
 	}
+}
+
+// connected counts a connection that came up (by 1) or went down (by -1), and
+// returns how many are up.
+func (p *partition) connected(by int) (up int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.up += by
+	return p.up
 }
 
 // track registers a read that is about to be queued. The function that it

@@ -1,8 +1,6 @@
 package xapi
 
 import (
-	"bufio"
-	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -84,65 +81,12 @@ func NewClient(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Request is what to ask a stream for.
-type Request struct {
-	Stream          Stream
-	Partition       int       // 1..Stream.Partitions, or 0 where there are none
-	BackfillMinutes int       // 1..5; 0: none
-	Start, End      time.Time // of a recovery, rounded outward to seconds; zero: live
-}
-
-// url returns the address of the request below base.
-func (r Request) url(base *url.URL, parameters map[string]string) (*url.URL, error) {
-	s := r.Stream
-	switch {
-	case s.Path == "":
-		return nil, errors.New("the request names no stream")
-	case strings.Contains(s.Path, "{"):
-		return nil, fmt.Errorf("stream %s needs an account and a label in its path", s.Name)
-	case r.Partition < 0 || r.Partition > s.Partitions:
-		return nil, fmt.Errorf("stream %s has partitions 1 to %d, not %d", s.Name, s.Partitions, r.Partition)
-	case r.Partition == 0 && s.Partitions > 0:
-		return nil, fmt.Errorf("stream %s needs a partition, 1 to %d", s.Name, s.Partitions)
-	case r.BackfillMinutes < 0 || r.BackfillMinutes > 5:
-		return nil, fmt.Errorf("backfill takes 1 to 5 minutes, not %d", r.BackfillMinutes)
-	case r.BackfillMinutes > 0 && !s.Backfill:
-		return nil, fmt.Errorf("stream %s has no backfill", s.Name)
-	case r.Start.IsZero() != r.End.IsZero():
-		return nil, errors.New("a recovery needs a start and an end")
-	case !r.Start.IsZero() && !s.Recovery:
-		return nil, fmt.Errorf("stream %s has no recovery", s.Name)
-	case !r.Start.IsZero() && !r.Start.Before(r.End):
-		return nil, errors.New("a recovery's start is not before its end")
-	case !r.Start.IsZero() && r.BackfillMinutes > 0:
-		return nil, errors.New("a recovery cannot have a backfill as well")
-	}
-	q := make(url.Values)
-	for name, value := range parameters {
-		q.Set(name, value)
-	}
-	if s.Partitions > 0 {
-		q.Set(s.Params.Partition, strconv.Itoa(r.Partition))
-	}
-	if r.BackfillMinutes > 0 {
-		q.Set(s.Params.Backfill, strconv.Itoa(r.BackfillMinutes))
-	}
-	if !r.Start.IsZero() {
-		const layout = "2006-01-02T15:04:05Z"
-		q.Set(s.Params.Start, r.Start.UTC().Truncate(time.Second).Format(layout))
-		q.Set(s.Params.End, r.End.UTC().Add(time.Second-1).Truncate(time.Second).Format(layout))
-	}
-	u := base.JoinPath(s.Path)
-	u.RawQuery = q.Encode()
-	return u, nil
-}
-
 // Open sends the request and returns once X has answered 200. The error of
 // any other outcome is a *Problem. ctx ends the connection, too.
 func (c *Client) Open(ctx context.Context, r Request) (*Connection, error) {
 	u, err := r.url(c.origin.base, c.parameters)
 	if err != nil {
-		return nil, invalid("%w", err)
+		return nil, invalid(err)
 	}
 	life, end := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(c.connectTimeout, func() { end(errConnectTimeout) })
@@ -209,24 +153,4 @@ func (c *Client) refused(res *http.Response, req *http.Request, of Stream) *Prob
 	header := req.Header.Get("Authorization")
 	_, secret, _ := strings.Cut(header, " ")
 	return refused(res.StatusCode, res.Header, hide(body, header, secret), of, c.origin.base.String(), named(c.credentials))
-}
-
-func isGzip(res *http.Response) bool { return res.Header.Get("Content-Encoding") == "gzip" }
-
-// gunzip is a gzip.Reader that reads the header of the format at its first
-// Read, for X may send that header only with the first line.
-type gunzip struct {
-	src io.Reader
-	z   *gzip.Reader
-}
-
-func (g *gunzip) Read(p []byte) (int, error) {
-	if g.z == nil {
-		z, err := gzip.NewReader(bufio.NewReaderSize(g.src, readBufferBytes))
-		if err != nil {
-			return 0, err
-		}
-		g.z = z
-	}
-	return g.z.Read(p)
 }

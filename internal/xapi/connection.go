@@ -2,14 +2,11 @@ package xapi
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"io"
 	"net"
 	"net/http"
 	"sync"
 	"time"
-	"unicode/utf8"
 )
 
 // Connection is one response in progress. ReadLines is for one goroutine;
@@ -18,7 +15,7 @@ type Connection struct {
 	life   context.Context
 	end    context.CancelCauseFunc
 	wire   *wire
-	body   *endNoted
+	body   io.ReadCloser
 	lines  *lineReader
 	gzip   bool // lines have no checksum until the response ends
 	opened time.Time
@@ -32,33 +29,19 @@ type Connection struct {
 func newConnection(life context.Context, end context.CancelCauseFunc, w *wire, res *http.Response, opened time.Time, maxLineBytes int) *Connection {
 	c := &Connection{
 		life: life, end: end, wire: w,
-		body:   &endNoted{ReadCloser: res.Body},
+		body:   res.Body,
 		gzip:   isGzip(res),
 		opened: opened,
 		date:   dateOf(res.Header),
 		limits: limitsOf(res.Header),
 	}
-	var r io.Reader = c.body
+	var r io.Reader = res.Body
 	if c.gzip {
 		r = &gunzip{src: r}
 	}
 	c.lines = newLineReader(r, maxLineBytes)
 	c.close = sync.OnceValue(c.shut)
 	return c
-}
-
-// endNoted is a body that remembers how it ended.
-type endNoted struct {
-	io.ReadCloser
-	err error
-}
-
-func (b *endNoted) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		b.err = err
-	}
-	return n, err
 }
 
 // Opened returns the local time at which the response headers came.
@@ -107,17 +90,6 @@ func (c *Connection) ReadLines(dst [][]byte, max int) ([][]byte, error) {
 	return dst, nil
 }
 
-// untilDamage drops all lines from the first one on that cannot be X's. In a
-// compressed response such a line means that the rest is garbage, too.
-func untilDamage(dst [][]byte, had int) ([][]byte, error) {
-	for i := had; i < len(dst); i++ {
-		if line := dst[i]; len(line) > 0 && !(json.Valid(line) && utf8.Valid(line)) {
-			return dst[:i], errDamagedGzip
-		}
-	}
-	return dst, nil
-}
-
 // ending tells why the reading ended. The first cause counts: once we close
 // a connection, or its watchdog does, all other errors follow from that.
 func (c *Connection) ending(err error) *Problem {
@@ -127,11 +99,7 @@ func (c *Connection) ending(err error) *Problem {
 	if _, expired := c.wire.latest(); expired {
 		return &Problem{Class: Network, Reason: "heartbeat_timeout", Sent: true, Err: errHeartbeatTimeout}
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) && c.body.err == io.EOF {
-		// HTTP says that the response is whole, gzip that it is not.
-		return ending(err, nil, true)
-	}
-	return ending(err, c.body.err, c.lines.unfinished())
+	return ending(err, c.lines.unfinished())
 }
 
 // Proof returns the latest moment of which the bytes read last prove that

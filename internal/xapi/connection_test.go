@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -307,4 +309,47 @@ func TestConnectionGarbageLineIsNoEnd(t *testing.T) {
 			t.Errorf("%q, then %v", lines, p)
 		}
 	})
+}
+
+// BenchmarkConnection reads Posts of 1.9 KB from a server on the same machine.
+func BenchmarkConnection(b *testing.B) {
+	line := append(post(true), "\r\n"...)
+	plain := bytes.Repeat(line, 100)
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	z.Write(plain)
+	z.Close()
+	for name, body := range map[string][]byte{"plain": plain, "gzip": zipped.Bytes()} {
+		b.Run(name, func(b *testing.B) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if name == "gzip" {
+					w.Header().Set("Content-Encoding", "gzip")
+				}
+				for r.Context().Err() == nil {
+					w.Write(body)
+				}
+			}))
+			defer server.Close()
+			cfg := testConfig(nil)
+			cfg.BaseURL = server.URL
+			client, err := NewClient(cfg)
+			if err != nil {
+				b.Fatal(err)
+			}
+			conn, err := client.Open(b.Context(), Request{Stream: filtered})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer conn.Close()
+			b.SetBytes(int64(len(line)))
+			b.ReportAllocs()
+			b.ResetTimer()
+			var lines [][]byte
+			for n := 0; n < b.N; n += len(lines) {
+				if lines, err = conn.ReadLines(lines[:0], 1024); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

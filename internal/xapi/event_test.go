@@ -223,10 +223,11 @@ func FuzzAppendEvents(f *testing.F) {
 				t.Errorf("%q is no part of %q", e.Raw, line)
 			}
 		}
-		if !valid || firstByte(line) != '{' || Format(format) != Post {
+		path := map[Format][]string{Post: {"data", "id"}, LegacyPost: {"id_str"}}[Format(format)]
+		if !valid || firstByte(line) != '{' || path == nil {
 			return
 		}
-		want, ok := decodedID(line)
+		want, ok := decodedID(line, path)
 		if _, _, digits := snowflake([]byte(`"` + want + `"`)); !ok || !digits {
 			if events[0].Snowflake != 0 {
 				t.Errorf("%q has snowflake %d, and no such ID", line, events[0].Snowflake)
@@ -247,11 +248,11 @@ func firstByte(line []byte) byte {
 	return line[0]
 }
 
-// decodedID is the string that encoding/json finds at data.id, the first of
+// decodedID is the string that encoding/json finds at a path, the first of
 // each where a name is there twice.
-func decodedID(line []byte) (id string, ok bool) {
+func decodedID(line []byte, path []string) (id string, ok bool) {
 	value := json.RawMessage(line)
-	for _, name := range []string{"data", "id"} {
+	for _, name := range path {
 		if value, ok = firstMember(value, name); !ok {
 			return "", false
 		}

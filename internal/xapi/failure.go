@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -57,7 +58,6 @@ func dialReason(err error) (reason, advice string) {
 		dns         *net.DNSError
 		certificate *tls.CertificateVerificationError
 		record      tls.RecordHeaderError
-		alert       tls.AlertError
 	)
 	switch {
 	case errors.Is(err, errProxy), errors.As(err, &op) && (op.Op == "proxyconnect" || strings.HasPrefix(op.Op, "socks")):
@@ -66,10 +66,10 @@ func dialReason(err error) (reason, advice string) {
 		return "dns", "check the host in base_url, and this machine's DNS"
 	case errors.As(err, &certificate):
 		return "tls", "the server's certificate is not trusted: check base_url, this machine's clock and its certificates, or set tls.root_cas where a proxy intercepts TLS"
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "tls", "the server does not speak TLS: check base_url"
-	case errors.As(err, &alert):
-		return "tls", "the server refused TLS: check base_url and tls"
+	case op != nil && (op.Op == "remote error" || op.Op == "local error"): // an alert of crypto/tls
+		return "tls", "the server and this client do not agree on TLS: check base_url and tls"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "refused", "check base_url: nothing listens there"
 	}
@@ -94,10 +94,9 @@ func brokenReason(err error) string {
 	return "network"
 }
 
-// ending makes a Problem of the error that ended a response. bodyErr is what
-// HTTP said and err what the reader of it said, which is the same unless the
-// response is compressed; unfinished says that the last line lacks its end.
-func ending(err, bodyErr error, unfinished bool) *Problem {
+// ending makes a Problem of the error that ended a response; unfinished says
+// that the last line lacks its end.
+func ending(err error, unfinished bool) *Problem {
 	p := &Problem{Class: Network, Sent: true}
 	corrupt := flate.CorruptInputError(0)
 	switch {
@@ -110,9 +109,6 @@ func ending(err, bodyErr error, unfinished bool) *Problem {
 	case errors.Is(err, io.EOF):
 		p.Reason, p.Err = "clean_end", errCleanEnd
 	default:
-		if bodyErr != nil {
-			err = bodyErr
-		}
 		p.Reason, p.Err = brokenReason(err), fmt.Errorf("reading the stream: %w", err)
 	}
 	return p

@@ -1,7 +1,6 @@
 package xapi
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -77,16 +76,17 @@ type Limits struct {
 	Known     bool      // X said how many remain and until when
 }
 
-// Error says what happened in one line of at most about 500 characters.
+// Error says what happened, in one line of a few hundred characters at most.
 func (p *Problem) Error() string {
 	var parts []string
 	if p.Status != 0 {
 		parts = append(parts, strings.TrimSpace("X answered "+strconv.Itoa(p.Status)+" "+http.StatusText(p.Status)))
 	}
-	for _, said := range []string{p.Title, p.Detail} {
-		if said != "" {
-			parts = append(parts, said)
-		}
+	if p.Title != "" && p.Title != http.StatusText(p.Status) {
+		parts = append(parts, p.Title)
+	}
+	if p.Detail != "" && p.Detail != p.Title {
+		parts = append(parts, p.Detail)
 	}
 	if p.Err != nil {
 		parts = append(parts, printable(p.Err.Error(), maxSaid))
@@ -150,6 +150,6 @@ func dateOf(h http.Header) time.Time {
 }
 
 // invalid is a request that is not sent because X could only refuse it.
-func invalid(format string, args ...any) *Problem {
-	return &Problem{Class: BadRequest, Reason: "request", Err: fmt.Errorf(format, args...)}
+func invalid(err error) *Problem {
+	return &Problem{Class: BadRequest, Reason: "request", Err: err}
 }
