@@ -154,11 +154,11 @@ output:
 const inputDescription = `
 Keeps a connection to a stream up: it leaves one that is silent for too long, connects again on X's own schedules, asks for a backfill of what it missed and removes the repeats that a backfill brings. Each message is one event, byte for byte as X sent it.
 
-### Delivery
+## Delivery
 
 An event counts as delivered when the output has acknowledged it. Batches that the output rejects are sent again, whole, until it takes them: at least once, in any order. Do not put a ` + "`buffer`" + ` behind this input: it acknowledges what is not delivered yet.
 
-### Metadata
+## Metadata
 
 - ` + "`x_stream`" + `: the stream's name
 - ` + "`x_partition`" + `: the partition, 1 on a stream without partitions
@@ -167,7 +167,7 @@ An event counts as delivered when the output has acknowledged it. Batches that t
 - ` + "`x_created_at`" + `: creation of the event, RFC 3339 with milliseconds; missing where the event does not say
 - ` + "`x_received_at`" + `: when it was read, likewise
 
-### Metrics
+## Metrics
 
 All begin with ` + "`x_stream_`" + ` and carry the label ` + "`partition`" + ` where one is meant: ` + "`connections_up`, `events` (by `source`), `duplicates`, `reconnects` (by `reason`), `wait_seconds`, `lag_seconds` (now minus creation of the newest event read), `queue_bytes`, `in_flight_bytes`, `gap_open_seconds`, `gap_lost_seconds` (by `reason`), `undelivered_seconds` (now minus the moment up to which everything is delivered or lost), `oversized_lines`, `malformed_lines`, `rejected_events`" + `.`
 

@@ -134,6 +134,14 @@ func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *spa
 	var announcedAt time.Time
 	var oversized int64
 	skew := conn.Skew()
+	conn.OnProof(func(proof time.Time) {
+		c.prove(sp, proof.Add(skew))
+		if time.Since(proof) < time.Second {
+			// Only while we keep up is a delay X's and not our own.
+			c.partition.measure(c.sieve.late)
+		}
+		c.sieve.late = c.sieve.late[:0]
+	})
 	for {
 		lines, err := conn.ReadLines(c.lines[:0], c.in.cfg.MaxBatch)
 		if err != nil {
@@ -148,58 +156,53 @@ func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *spa
 			return end
 		}
 		c.lines = lines
-		out := c.sieve.sift(lines, time.Now().Add(skew), sp)
-		if proof := conn.Proof(); !proof.IsZero() {
-			out.arrival.proof = proof.Add(skew)
-		}
+		now := time.Now().Add(skew)
+		out := c.sieve.sift(lines, now, sp)
 		out.counts.Oversized = int(conn.Oversized() - oversized)
 		oversized = conn.Oversized()
 		if out.problem != nil {
 			announcement, announcedAt = out.problem, time.Now()
 		}
-		end.data = end.data || out.arrival.data
+		end.data = end.data || out.taking.data
 		c.observe(out)
-		if !c.enqueue(ctx, out, sp, silence) {
+		sp.take(now, out.taking, out.old)
+		if !c.enqueue(ctx, out, silence) {
 			return ending{problem: &xapi.Problem{Class: xapi.Network, Reason: "closed", Title: "closed by us"}}
 		}
 	}
 }
 
-// enqueue hands a read on, and reports whether it could before ctx ended.
-func (c *connection) enqueue(ctx context.Context, out sifted, sp *span, silence *silence) bool {
-	if out.read != nil {
-		out.read.Partition = c.partition.number
-		out.read.resolve = c.partition.track()
-	}
-	if out.arrival.at.Sub(out.arrival.proof) < time.Second {
-		// Only while we keep up is a delay X's and not our own.
-		c.partition.measure(c.sieve.late)
-	}
+// prove moves the coverage, now that all that had arrived by proof is queued.
+func (c *connection) prove(sp *span, proof time.Time) {
 	unsettled := !sp.settled
-	proven := sp.prove(out.arrival)
+	proven := sp.prove(proof)
 	if unsettled && sp.settled {
 		for _, gap := range c.partition.missing(sp.opened) {
 			c.log.Info("gap closed by backfill", "period", gap.String(), "seconds", gap.Duration().Seconds())
 		}
 	}
 	c.partition.received(proven)
-	if out.read == nil {
-		if out.arrival.data {
-			silence.restart()
+}
+
+// enqueue hands a read on, and reports whether it could before ctx ended.
+func (c *connection) enqueue(ctx context.Context, out sifted, silence *silence) bool {
+	if out.read != nil {
+		out.read.Partition = c.partition.number
+		out.read.resolve = c.partition.track()
+		silence.pause() // waiting for room is not X's silence
+		if err := c.in.delivery.put(ctx, out.read); err != nil {
+			return false
 		}
-		return true
 	}
-	silence.pause() // waiting for room is not X's silence
-	if err := c.in.delivery.put(ctx, out.read); err != nil {
-		return false
+	if out.taking.data {
+		silence.restart()
 	}
-	silence.restart()
 	return true
 }
 
 func (c *connection) observe(out sifted) {
 	n := out.counts
-	if out.arrival.data || n.Malformed > 0 || n.Oversized > 0 {
+	if out.taking.data || n.Malformed > 0 || n.Oversized > 0 {
 		c.in.observer.Arrived(c.partition.number, n)
 	}
 	if n.Malformed == 0 && n.Oversized == 0 {

@@ -68,13 +68,17 @@ type sieve struct {
 	events   []xapi.Event
 	keys     []dedupe.Key
 	verdicts []dedupe.Verdict
-	late     []time.Duration // of the live events of the last read
+	late     []time.Duration // of live events since the last proof, see lateMost
 }
+
+// lateMost bounds the measurements of lateness between two proofs.
+const lateMost = 4096
 
 // sifted is the outcome of one read.
 type sifted struct {
 	read    *Read // nil: nothing new
-	arrival arrival
+	taking  taking
+	old     bool // an event was created before the opening
 	counts  Counts
 	problem *xapi.Problem // X announced something, usually the end
 	garbage []byte        // a malformed line, valid until the next read
@@ -83,7 +87,7 @@ type sifted struct {
 // sift judges the lines that were read at now, by X's clock, on a connection
 // with that span.
 func (s *sieve) sift(lines [][]byte, now time.Time, sp *span) sifted {
-	out := sifted{arrival: arrival{at: now}}
+	out := sifted{taking: taking{lines: len(lines) > 0}}
 	s.events = s.events[:0]
 	for _, line := range lines {
 		if len(line) > 0 {
@@ -94,7 +98,7 @@ func (s *sieve) sift(lines [][]byte, now time.Time, sp *span) sifted {
 	if len(events) == 0 {
 		return out
 	}
-	out.arrival.data = true
+	out.taking.data = true
 	if s.claim == nil {
 		s.claim = &dedupe.Claim{}
 	}
@@ -146,7 +150,6 @@ func (s *sieve) data(out *sifted) []xapi.Event {
 // date reads the creation times: repeats say as much of the connection's
 // coverage as what is new.
 func (s *sieve) date(events []xapi.Event, now time.Time, sp *span, out *sifted) {
-	s.late = s.late[:0]
 	newest := int64(0)
 	opened := sp.opened.UnixMilli()
 	for _, e := range events {
@@ -155,14 +158,14 @@ func (s *sieve) date(events []xapi.Event, now time.Time, sp *span, out *sifted) 
 		}
 		newest = max(newest, e.Created)
 		if e.Created < opened {
-			out.arrival.old = true
-		} else {
+			out.old = true
+		} else if len(s.late) < lateMost {
 			s.late = append(s.late, now.Sub(time.UnixMilli(e.Created)))
 		}
 	}
 	if newest != 0 {
-		out.arrival.newest = time.UnixMilli(newest)
-		out.counts.Lag = now.Sub(out.arrival.newest)
+		out.taking.newest = time.UnixMilli(newest)
+		out.counts.Lag = now.Sub(out.taking.newest)
 	}
 }
 

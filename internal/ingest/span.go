@@ -31,6 +31,15 @@ type span struct {
 	until   time.Time // covered up to here
 	lastOld time.Time // arrival of the last event created before the opening
 	settled bool
+
+	taken taking // since the last proof
+}
+
+// taking is what was read of a connection.
+type taking struct {
+	lines  bool      // at least one, perhaps a heartbeat
+	data   bool      // at least one event
+	newest time.Time // creation of the newest event; zero: unknown
 }
 
 func newSpan(opened time.Time, backfill, overlap time.Duration, dataOnly bool) *span {
@@ -40,35 +49,35 @@ func newSpan(opened time.Time, backfill, overlap time.Duration, dataOnly bool) *
 	}
 }
 
-// arrival is what one read says of the connection's coverage.
-type arrival struct {
-	at     time.Time // when it was read
-	proof  time.Time // when its newest line is proven to have arrived; zero: no proof
-	data   bool      // it holds at least one event
-	old    bool      // it holds an event created before the opening
-	newest time.Time // creation of its newest event; zero: unknown
-}
-
 // backlog reports whether an event created at that time belongs to the
 // connection's backfill rather than to its live part.
 func (s *span) backlog(created time.Time) bool {
 	return !s.settled && created.Before(s.opened)
 }
 
-// prove returns the period that a proves to be covered and that was not
-// before; it may be empty.
-func (s *span) prove(a arrival) coverage.Interval {
-	if a.old {
-		s.lastOld = a.at
+// take notes what was read at a moment; old says that an event of it was
+// created before the opening.
+func (s *span) take(at time.Time, t taking, old bool) {
+	if old {
+		s.lastOld = at
 	}
-	if s.dataOnly && !a.data {
+	s.taken.lines = s.taken.lines || t.lines
+	s.taken.data = s.taken.data || t.data
+	if t.newest.After(s.taken.newest) {
+		s.taken.newest = t.newest
+	}
+}
+
+// prove returns the period that is covered and was not before, now that all
+// that had arrived by proof has been taken; it may be empty.
+func (s *span) prove(proof time.Time) coverage.Interval {
+	taken := s.taken
+	s.taken = taking{}
+	if !taken.lines || s.dataOnly && !taken.data {
 		return coverage.Interval{}
 	}
-	proof := a.proof
-	// While we lag behind X, an event that X sent in its turn proves that what
-	// was created well before it has been sent too.
-	if behind := a.newest.Add(-s.overlap); !a.newest.IsZero() && behind.After(proof) {
-		proof = behind
+	if !taken.newest.IsZero() {
+		proof = s.unlessBehind(proof, taken.newest)
 	}
 	if !s.settled {
 		if proof.Before(s.lastOld.Add(backfillSettles)) {
@@ -83,4 +92,19 @@ func (s *span) prove(a arrival) coverage.Interval {
 	proven := coverage.Interval{From: s.until, To: proof}
 	s.until = proof
 	return proven
+}
+
+// unlessBehind is the proof that an event created at newest gives.
+//
+// An event that is old when it arrives says that we, or X, or the way between
+// them lag: later events may be under way, and be cut off there. But X sends in
+// turn, so what was created well before this one has been sent. The same holds
+// where the reader was away, and finds events that are newer than its proof.
+func (s *span) unlessBehind(proof, newest time.Time) time.Time {
+	lagging := newest.Add(s.overlap).Before(proof)
+	away := newest.Add(-s.overlap).After(proof)
+	if lagging || away {
+		return newest.Add(-s.overlap)
+	}
+	return proof
 }

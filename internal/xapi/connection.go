@@ -96,21 +96,19 @@ func (c *Connection) ending(err error) *Problem {
 	if cause := context.Cause(c.life); cause != nil {
 		return &Problem{Class: Network, Reason: "closed", Sent: true, Err: cause}
 	}
-	if _, expired := c.wire.latest(); expired {
+	if c.wire.hasExpired() {
 		return &Problem{Class: Network, Reason: "heartbeat_timeout", Sent: true, Err: errHeartbeatTimeout}
 	}
 	return ending(err, c.lines.unfinished())
 }
 
-// Proof returns the latest moment of which the bytes read last prove that
-// nothing was missing up to it: when they arrived, where the reader waited
-// for them, else when the socket was last empty before. It counts only for a
-// complete line, so take it after a ReadLines that returned one. Zero: no
-// proof.
-func (c *Connection) Proof() time.Time {
-	proof, _ := c.wire.latest()
-	return proof
-}
+// OnProof makes f learn up to which moment nothing is missing. f is called
+// from within ReadLines, before that waits for more bytes: then all lines that
+// had arrived have been returned by earlier calls. The moment is when the last
+// bytes arrived where the reader waited for them, else when the socket was
+// last empty before them. It counts only if a complete line was returned since
+// the last call: bytes may be of a line that never ends.
+func (c *Connection) OnProof(f func(time.Time)) { c.wire.listen(f) }
 
 // Oversized returns how many lines were skipped because they were too long.
 func (c *Connection) Oversized() int64 { return c.lines.oversized.Load() }

@@ -73,29 +73,40 @@ func TestConnectionEndings(t *testing.T) {
 	}
 }
 
-func TestConnectionProofOfLines(t *testing.T) {
+func TestConnectionTellsProofOnceAllThatCameIsReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := mustOpen(t, testConfig(fakeX(func(s served) {
 			s.say(okChunked)
 			for range 3 {
 				time.Sleep(10 * time.Second)
-				s.chunk("a\r\n")
+				s.chunk("a\r\nb\r\n")
 			}
 		})))
-		opened := conn.Opened()
-		expect := func(want time.Duration) {
+		var proofs []time.Duration
+		conn.OnProof(func(at time.Time) { proofs = append(proofs, at.Sub(conn.Opened())) })
+		expect := func(line string, want ...time.Duration) {
 			t.Helper()
-			if _, err := conn.ReadLines(nil, 10); err != nil {
-				t.Fatal(err)
+			lines, err := conn.ReadLines(nil, 1)
+			if err != nil || string(lines[0]) != line {
+				t.Fatalf("%q, %v, want %q", lines, err, line)
 			}
-			if got := conn.Proof().Sub(opened); got != want {
-				t.Errorf("proof %s after opening, want %s", got, want)
+			if !slices.Equal(proofs, want) {
+				t.Errorf("at line %s the proofs are %v, want %v", line, proofs, want)
 			}
 		}
-		expect(10 * time.Second)
-		time.Sleep(15 * time.Second) // the second line lies there for five
-		expect(10 * time.Second)
-		expect(30 * time.Second)
+		expect("a")
+		expect("b")                  // was there with a: nothing new is known
+		time.Sleep(15 * time.Second) // the second pair lies there for five
+		expect("a", 10*time.Second)
+		expect("b", 10*time.Second)
+		expect("a", 10*time.Second) // what lay there proved nothing more
+		expect("b", 10*time.Second)
+		if _, err := conn.ReadLines(nil, 1); err == nil {
+			t.Fatal("no end")
+		}
+		if want := []time.Duration{10 * time.Second, 30 * time.Second}; !slices.Equal(proofs, want) {
+			t.Errorf("at the end the proofs are %v, want %v", proofs, want)
+		}
 	})
 }
 

@@ -35,6 +35,8 @@ type wire struct {
 	expired bool      // the watchdog fired
 	proof   time.Time // what the latest bytes arrived at, or after
 	drained time.Time // when the socket was last known to be empty
+	told    time.Time // the proof that onProof was called with last
+	onProof func(time.Time)
 }
 
 // dial dials a socket of the wire. The transport detaches the context of a
@@ -78,11 +80,33 @@ func (w *wire) close() {
 	w.sockets = nil
 }
 
-// latest returns the proof of the latest bytes, and whether the watchdog fired.
-func (w *wire) latest() (proof time.Time, expired bool) {
+// hasExpired reports whether the watchdog fired.
+func (w *wire) hasExpired() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.proof, w.expired
+	return w.expired
+}
+
+// listen makes f learn of proofs, see Connection.OnProof.
+func (w *wire) listen(f func(time.Time)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.onProof = f
+}
+
+// takenUp tells of the proof of all bytes read so far: the layers above ask
+// for more only when they have passed on what they had.
+func (w *wire) takenUp() {
+	w.mu.Lock()
+	f, proof := w.onProof, w.proof
+	news := f != nil && proof.After(w.told)
+	if news {
+		w.told = proof
+	}
+	w.mu.Unlock()
+	if news {
+		f(proof)
+	}
 }
 
 // deadline is until when a read that begins now may wait; zero: for ever.
@@ -145,6 +169,7 @@ type socket struct {
 // Read waits at most the watchdog's time. The deadline is set anew at each
 // read, so that the time in which nobody reads never counts.
 func (s *socket) Read(p []byte) (int, error) {
+	s.wire.takenUp()
 	for {
 		began := time.Now()
 		deadline := s.wire.deadline(began)
