@@ -27,8 +27,9 @@ type world struct {
 	log     logs
 	sink    sink
 	began   time.Time
-	// batching is the sink's batching policy, in YAML.
-	batching string
+	// batching is the sink's batching policy, and credentials the input's, in
+	// YAML.
+	batching, credentials string
 }
 
 // inWorld runs test in a bubble with an X of that config.
@@ -40,7 +41,7 @@ func inWorld(t *testing.T, x simulator.Config, test func(w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &world{T: t, sim: sim, network: sim.ListenMemory(), began: time.Now(), batching: "{}"}
+		w := &world{T: t, sim: sim, network: sim.ListenMemory(), began: time.Now(), batching: "{}", credentials: "bearer_token: simulator"}
 		ctx, stop := context.WithCancel(context.Background())
 		var serving sync.WaitGroup
 		serving.Go(func() {
@@ -73,7 +74,7 @@ func (w *world) pipeline(fields, processors string) (stop func()) {
 	}
 	b := env.NewStreamBuilder()
 	b.SetLogger(slog.New(&w.log))
-	config := "x_stream:\n  base_url: http://127.0.0.1\n  bearer_token: simulator\n" + indent(fields)
+	config := "x_stream:\n  base_url: http://127.0.0.1\n" + indent(w.credentials) + indent(fields)
 	for _, err := range []error{
 		b.AddInputYAML(config),
 		b.AddOutputYAML("sink:\n  batching: " + w.batching),
