@@ -78,6 +78,7 @@ func demoCommand() *cli.Command {
 func demo(parent context.Context, out io.Writer, rate float64, dir string) (missing bool, err error) {
 	ctx, stop := signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
 
 	x, err := simulator.New(simulator.Config{Rate: rate, MaxLateness: demoLateness, Account: simulator.Account{Token: demoToken}})
 	if err != nil {
@@ -175,7 +176,7 @@ func (r *demoRun) run(ctx context.Context) error {
 			return errors.Join(errors.New("the pipeline ended by itself"), err)
 		case <-ctx.Done():
 			if r.to.IsZero() {
-				r.screen.printf("Interrupted: waiting for what is published to arrive.\n")
+				r.screen.printf("Interrupted: waiting for what is published to arrive (Ctrl-C again: do not wait).\n")
 				r.to, deadline = time.Now(), time.Now().Add(demoPatience)
 			}
 			ctx = context.Background()

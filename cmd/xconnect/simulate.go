@@ -115,7 +115,7 @@ func runSimulator(c *cli.Context, config simulator.Config) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "simulated X at http://%s with token %s; try: curl -H 'Authorization: Bearer %[2]s' http://%[1]s/2/tweets/search/stream\n",
+	fmt.Fprintf(c.App.Writer, "simulated X with base_url: http://%s and bearer_token: %s; try: curl -H 'Authorization: Bearer %[2]s' http://%[1]s/2/tweets/search/stream\n",
 		l.Addr(), config.Account.Token)
 	return sim.Serve(ctx, l)
 }
