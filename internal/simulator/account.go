@@ -187,6 +187,7 @@ func (a *account) admit(c *connection) *problem {
 		return usageCapped()
 	}
 	if a.NewConnectionEndsOld {
+		a.held = slices.DeleteFunc(a.held, func(s slot) bool { return s.stream == c.stream })
 		for old := range a.slots {
 			if old.stream == c.stream {
 				old.stop(reasonReplaced)

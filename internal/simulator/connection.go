@@ -1,8 +1,6 @@
 package simulator
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +42,7 @@ const (
 // byX is whether X ended the connection itself, and so knows that its slot is free.
 func (r reason) byX() bool {
 	switch r {
-	case reasonReplaced, reasonShutdown, reasonUsage, reasonOverflow, reason(CleanEnd), reason(OperationalDisconnect), reason(AcceptThenClose), reason(CutLine):
+	case reasonReplaced, reasonShutdown, reasonUsage, reasonOverflow, reason(CleanEnd), reason(OperationalDisconnect), reason(CutLine):
 		return true
 	}
 	return false
@@ -69,6 +67,7 @@ type connection struct {
 	stopped  chan reason   // X ends the connection
 	left     chan struct{} // closed when nothing more can be read from the client
 
+	broken  atomic.Bool  // by a reset, not by the client
 	sent    atomic.Int64 // Posts
 	bytes   atomic.Int64
 	line    []byte
@@ -95,7 +94,7 @@ func (c *connection) stop(why reason) {
 // a write that the client holds up.
 func (c *connection) order(f Fault) bool {
 	if f.Kind == Reset {
-		c.stop(reason(Reset))
+		c.broken.Store(true)
 		reset(c.conn)
 		return true
 	}
@@ -123,18 +122,14 @@ func (c *connection) serve(ctx context.Context, head []byte) reason {
 	for err == nil {
 		err = c.step()
 	}
-	if e, ok := errors.AsType[end](err); ok {
-		if e.why == reasonOverflow {
-			c.endOverflow()
-		}
-		return e.why
+	e, ok := errors.AsType[end](err)
+	if !ok { // a write failed
+		e, _ = errors.AsType[end](c.leave())
 	}
-	select {
-	case why := <-c.stopped:
-		return why
-	default:
-		return reasonClientLeft
+	if e.why == reasonOverflow {
+		c.endOverflow()
 	}
+	return e.why
 }
 
 // step sends what is there, or waits for something to send.
@@ -146,8 +141,12 @@ func (c *connection) step() error {
 	if (c.blocked || !c.feed.caught) && c.feed.overflows(now, 0) {
 		return end{reasonOverflow}
 	}
+	c.line = c.line[:0]
+	if c.feed.interleave && c.feed.backlog != nil {
+		c.line = append(c.line, "\r\n"...)
+	}
 	var n int
-	if c.line, n = c.feed.lines(c.line[:0], chunkSize); n > 0 {
+	if c.line, n = c.feed.lines(c.line, chunkSize); n > 0 {
 		return c.sendPosts(c.line, n)
 	}
 	silence := c.last.Add(heartbeat)
@@ -173,7 +172,7 @@ func (c *connection) listen(timer <-chan time.Time) error {
 		case why := <-c.stopped:
 			return c.finish(why)
 		case <-c.left:
-			return end{reasonClientLeft}
+			return c.leave()
 		default:
 			return nil
 		}
@@ -184,7 +183,7 @@ func (c *connection) listen(timer <-chan time.Time) error {
 	case why := <-c.stopped:
 		return c.finish(why)
 	case <-c.left:
-		return end{reasonClientLeft}
+		return c.leave()
 	case <-timer:
 		return nil
 	}
@@ -202,116 +201,30 @@ func (c *connection) pause(d time.Duration) error {
 	case why := <-c.stopped:
 		return end{why}
 	case <-c.left:
-		return end{reasonClientLeft}
+		return c.leave()
 	case <-over:
 		return nil
 	}
 }
 
-// finish ends the response as HTTP wants it.
-func (c *connection) finish(why reason) error {
-	if err := c.write(c.chunks.end()); err != nil {
-		return err
+// leave is the end of a connection that is gone: by the client, unless it was
+// reset or stopped.
+func (c *connection) leave() error {
+	if c.broken.Load() {
+		return end{reason(Reset)}
 	}
-	return end{why}
-}
-
-// fail carries out a fault of an open connection.
-func (c *connection) fail(f Fault) error {
-	why := reason(f.Kind)
-	switch f.Kind {
-	case CleanEnd:
-		return c.finish(why)
-	case Cut:
-		chunk := c.chunks.frame(c.chunks.encode(c.someLine()))
-		if err := c.write(chunk[:len(chunk)/2]); err != nil {
-			return err
-		}
+	select {
+	case why := <-c.stopped:
 		return end{why}
-	case CutLine:
-		line := c.someLine()
-		if err := c.send(line[:len(line)/2]); err != nil {
-			return err
-		}
-		return c.finish(why)
-	case Stall:
-		c.blocked = true // as the client is: what arrives meanwhile may be too much
-		return c.pause(f.For)
-	case OperationalDisconnect:
-		if err := c.send(operationalDisconnect().line()); err != nil {
-			return err
-		}
-		return c.finish(why)
-	case Garbage:
-		return c.send([]byte("{\"data\":{\"id\":\x00\xff<html>503 Service Temporarily Unavailable\r\n"))
-	case Oversized:
-		return c.oversized(cmp.Or(f.Bytes, 5<<20))
-	case Trickle:
-		return c.trickle(cmp.Or(f.For, 30*time.Second), cmp.Or(f.Rate, 10))
-	case DamagedGzip:
-		// Bytes of ones begin a deflate block of the type that does not exist.
-		return c.write(c.chunks.frame(bytes.Repeat([]byte{0xff}, 64)))
+	default:
+		return end{reasonClientLeft}
 	}
-	return nil
 }
 
-// someLine is the next Post's line, to be cut off: the Post itself stays
-// unsent, so that only who repeats the time gets it.
-func (c *connection) someLine() []byte {
-	p, ok := c.feed.live.peek(time.Now().Add(time.Hour).UnixNano())
-	if !ok {
-		return []byte("{\"data\":{\"id\":\"1900000000000000000\"}}\r\n")
-	}
-	return append(c.feed.history.render(nil, p), "\r\n"...)
-}
-
-// oversized sends a line that looks like a Post's and is none of the history.
-func (c *connection) oversized(size int) error {
-	const tail = "\"}}\r\n"
-	id := uint64(time.Now().UnixMilli()-snowflakeEpoch)<<22 | (1<<22 - 1)
-	head := fmt.Appendf(nil, `{"data":{"id":"%d","text":"`, id)
-	if err := c.send(head); err != nil {
-		return err
-	}
-	filling := bytes.Repeat([]byte("x"), chunkSize)
-	for left := size - len(head) - len(tail); left > 0; left -= chunkSize {
-		if err := c.send(filling[:min(left, chunkSize)]); err != nil {
-			return err
-		}
-	}
-	return c.send([]byte(tail))
-}
-
-// trickle sends byte by byte for a time, each as a chunk.
-func (c *connection) trickle(d time.Duration, rate int) error {
-	var body []byte
-	for until := time.Now().Add(d); time.Now().Before(until); {
-		now := c.feed.arrive(chunkSize)
-		if c.feed.overflows(now, len(body)) {
-			return end{reasonOverflow}
-		}
-		if len(body) == 0 {
-			var n int
-			if c.line, n = c.feed.lines(c.line[:0], 1); n == 0 {
-				c.line = append(c.line, "\r\n"...)
-			}
-			if err := c.count(n); err != nil {
-				return err
-			}
-			body = c.chunks.encode(c.line)
-		}
-		if err := c.write(c.chunks.frame(body[:1])); err != nil {
-			return err
-		}
-		body = body[1:]
-		if err := c.pause(time.Second / time.Duration(rate)); err != nil {
-			return err
-		}
-	}
-	if len(body) == 0 {
-		return nil
-	}
-	return c.write(c.chunks.frame(body))
+// finish ends the response as HTTP wants it, if the client takes that.
+func (c *connection) finish(why reason) error {
+	c.write(c.chunks.end())
+	return end{why}
 }
 
 // endOverflow ends a connection whose client is too slow.

@@ -13,7 +13,7 @@ type feed struct {
 	backlog *cursor // nil once sent, or when none was asked for
 	live    *cursor
 	opened  int64 // the backlog ends and live begins, in Unix nanoseconds
-	// interleave sends live Posts in between the backlog's.
+	// interleave sends live Posts, and heartbeats, in between the backlog's.
 	interleave bool
 	// behind is how old the oldest unsent Post may be before the feed has
 	// reached the present for the first time.

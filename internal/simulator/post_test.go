@@ -13,13 +13,13 @@ import (
 // line is what a client would decode.
 type line struct {
 	Data struct {
-		ID          string    `json:"id"`
-		AuthorID    string    `json:"author_id"`
-		CreatedAt   time.Time `json:"created_at"`
-		EditHistory []string  `json:"edit_history_tweet_ids"`
-		Lang        string    `json:"lang"`
-		Text        string    `json:"text"`
-		Note        struct{ Text string }
+		ID          string                `json:"id"`
+		AuthorID    string                `json:"author_id"`
+		CreatedAt   time.Time             `json:"created_at"`
+		EditHistory []string              `json:"edit_history_tweet_ids"`
+		Lang        string                `json:"lang"`
+		Text        string                `json:"text"`
+		Note        struct{ Text string } `json:"note_tweet"`
 		Entities    struct {
 			Hashtags []struct {
 				Start, End int

@@ -92,12 +92,20 @@ func (s *Simulator) postRules(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	var change rulesChange
 	body, err := readAll(w, r, maxRulesBody)
-	all := q.Get("delete_all") == "true"
+	var all, dryRun bool
+	for name, is := range map[string]*bool{"delete_all": &all, "dry_run": &dryRun} {
+		if value := q.Get(name); value != "" && err == nil {
+			// tweepy writes True.
+			if *is, err = strconv.ParseBool(value); err != nil {
+				err = fmt.Errorf("%s must be true or false", name)
+			}
+		}
+	}
 	if err == nil && !(all && len(body) == 0) {
 		err = unmarshalStrict(body, &change)
 	}
 	if err != nil {
-		invalid("", nil, "the body is not what it should be: %v", err).write(w)
+		invalid("", nil, "the request is not what it should be: %v", err).write(w)
 		return
 	}
 	chosen := 0
@@ -110,7 +118,6 @@ func (s *Simulator) postRules(w http.ResponseWriter, r *http.Request) {
 		invalid("", nil, "exactly one of add, delete or ?delete_all=true must be given").write(w)
 		return
 	}
-	dryRun := q.Get("dry_run") == "true"
 	var answer rulesAnswer
 	status := http.StatusOK
 	s.rules.change(func(now *ruleSet) []parsedRule {

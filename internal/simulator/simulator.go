@@ -58,8 +58,8 @@ type Config struct {
 	// BackfillByCreation makes backfill_minutes select by the time of creation
 	// instead of delivery. X's documentation leaves it open.
 	BackfillByCreation bool
-	// InterleaveBackfill sends live Posts in between a backlog instead of after
-	// it. X says only that older Posts come "generally" first.
+	// InterleaveBackfill sends live Posts and heartbeats in between a backlog
+	// instead of after it. X says only that older Posts come "generally" first.
 	InterleaveBackfill bool
 	// Faults happen at their time after the first call of [Simulator.Serve].
 	// Times must not decrease. See [ParseFaults] and [RandomFaults].

@@ -22,7 +22,6 @@ const topicMark = "\x01\x01\x01\x01\x01\x01"
 type language struct {
 	code      string
 	weight    int // in 100 Posts
-	rtl       bool
 	sentences []string
 	names     []string
 	places    []string
@@ -57,7 +56,7 @@ var languages = []language{
 			"A gente só queria um % e paz no coração", "Promoção de % até sábado. É sério!",
 		},
 		names: []string{"João da Conceição", "Açaí & Cia", "Luísa"}, places: []string{"São Paulo, Brasil", "Porto, Portugal"}},
-	{code: "ar", weight: 7, rtl: true,
+	{code: "ar", weight: 7,
 		sentences: []string{
 			"صباح الخير، اليوم نتحدث عن % مع الأصدقاء", "لا أصدق أن % أصبح بهذا السعر!",
 			"ما رأيكم في % ؟ شاركونا التجربة", "عاجل: أخبار جديدة عن % قبل قليل",
