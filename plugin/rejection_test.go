@@ -32,7 +32,7 @@ func once(digits string) func(m *service.Message) error {
 func TestRejectedMessagesComeAgainBehindAnyProcessor(t *testing.T) {
 	for name, c := range rearrangements() {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, simulator.Config{Rate: 50}, func(w *world) {
+			inWorld(t, simulator.Config{Rate: 10}, func(w *world) {
 				w.sink.refuseWith(once("37"))
 				stop := w.pipeline("", c.processors)
 				time.Sleep(2 * time.Minute)
@@ -78,7 +78,7 @@ switch:
 }
 
 func TestOutputThatWasDownIsServedAtOnceWhenItReturns(t *testing.T) {
-	inWorld(t, simulator.Config{Rate: 200}, func(w *world) {
+	inWorld(t, simulator.Config{Rate: 40}, func(w *world) {
 		w.batching = "{count: 1000, period: 1s}"
 		stop := w.pipeline("", "")
 		time.Sleep(10 * time.Second)

@@ -176,7 +176,7 @@ func (w *world) repeated() int {
 type sink struct {
 	mu       sync.Mutex
 	seen     map[string]int
-	sources  map[string]int
+	taken    int                            // messages
 	refuse   func(m *service.Message) error // nil: takes all
 	held     chan struct{}                  // nil, or closed when writing may go on
 	keep     bool
@@ -203,7 +203,7 @@ func (s *sink) WriteBatch(ctx context.Context, batch service.MessageBatch) error
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seen == nil {
-		s.seen, s.sources = map[string]int{}, map[string]int{}
+		s.seen = map[string]int{}
 	}
 	var refused *service.BatchError
 	for i, m := range batch {
@@ -217,7 +217,7 @@ func (s *sink) WriteBatch(ctx context.Context, batch service.MessageBatch) error
 			}
 		}
 		s.seen[meta(m, metaID)]++
-		s.sources[meta(m, metaSource)]++
+		s.taken++
 		if s.keep {
 			s.messages = append(s.messages, m)
 		}
@@ -260,17 +260,7 @@ func (s *sink) ids() map[string]int {
 func (s *sink) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := 0
-	for _, times := range s.seen {
-		n += times
-	}
-	return n
-}
-
-func (s *sink) source(name string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.sources[name]
+	return s.taken
 }
 
 // logs keeps what a stream logs at INFO and above.

@@ -10,7 +10,7 @@ import (
 
 // A small queue and a small send buffer, so that a slow output is felt at X
 // within seconds.
-const smallBounds = "queue_bytes: 200000\nin_flight_bytes: 200000"
+const smallBounds = "queue_bytes: 20000\nin_flight_bytes: 20000"
 
 var xCuts = map[string]simulator.Overflow{
 	"reset":  simulator.OverflowReset,
@@ -21,7 +21,7 @@ var xCuts = map[string]simulator.Overflow{
 func TestOutputThatStopsForTwoMinutesLosesNothing(t *testing.T) {
 	for name, overflow := range xCuts {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, simulator.Config{Rate: 50, SendBuffer: 200_000, Overflow: overflow}, func(w *world) {
+			inWorld(t, simulator.Config{Rate: rate(), SendBuffer: 40_000, Overflow: overflow}, func(w *world) {
 				stop := w.pipeline(smallBounds, "")
 				time.Sleep(between)
 				release := w.sink.hold()
@@ -48,7 +48,7 @@ func TestOutputThatStopsForTwoMinutesLosesNothing(t *testing.T) {
 func TestOutputThatStopsForTenMinutesLosesOnlyWhatIsRecorded(t *testing.T) {
 	for name, overflow := range xCuts {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, simulator.Config{Rate: 50, SendBuffer: 200_000, Overflow: overflow}, func(w *world) {
+			inWorld(t, simulator.Config{Rate: rate(), SendBuffer: 40_000, Overflow: overflow}, func(w *world) {
 				stop := w.pipeline(smallBounds, "")
 				time.Sleep(between)
 				release := w.sink.hold()
@@ -158,7 +158,7 @@ func TestSilenceOfDataEndsAConnectionWhenItIsWatched(t *testing.T) {
 
 // X's buffer is large here, so nothing is cut: what waits is our own queue.
 func TestReaderThatWaitsForRoomIsNotTakenForDead(t *testing.T) {
-	inWorld(t, simulator.Config{Rate: 50, SendBuffer: 1 << 30}, func(w *world) {
+	inWorld(t, simulator.Config{Rate: 10, SendBuffer: 1 << 30}, func(w *world) {
 		stop := w.pipeline(smallBounds, "")
 		time.Sleep(time.Minute)
 		release := w.sink.hold()
@@ -177,9 +177,9 @@ func TestReaderThatWaitsForRoomIsNotTakenForDead(t *testing.T) {
 // An output that waits for more than in_flight_bytes before it writes gets it
 // only by its period: that works, slowly, and is said.
 func TestBatchingBeyondTheBoundIsWarnedOf(t *testing.T) {
-	inWorld(t, simulator.Config{Rate: 50, SendBuffer: 1 << 30}, func(w *world) {
+	inWorld(t, simulator.Config{Rate: 10, SendBuffer: 1 << 30}, func(w *world) {
 		w.batching = "{count: 1000000, period: 1m}"
-		stop := w.pipeline("in_flight_bytes: 500000", "")
+		stop := w.pipeline("in_flight_bytes: 100000", "")
 		time.Sleep(5 * time.Minute)
 		stop()
 		if warned := w.log.matching("in_flight_bytes holds the stream up"); len(warned) != 1 {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,15 +13,15 @@ func TestPulseOfARunningProcessNeverStalls(t *testing.T) {
 		p := NewPulse()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		beats := 0
-		go p.run(ctx, func(time.Time) { beats++ })
+		var beats atomic.Int64
+		go p.run(ctx, func(time.Time) { beats.Add(1) })
 		began := time.Now()
 		time.Sleep(time.Hour)
 		if p.StalledSince(began) {
 			t.Error("a standstill out of nowhere")
 		}
-		if beats < 3600 {
-			t.Errorf("%d beats in an hour", beats)
+		if n := beats.Load(); n < 3600 {
+			t.Errorf("%d beats in an hour", n)
 		}
 	})
 }
