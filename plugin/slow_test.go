@@ -21,7 +21,7 @@ var xCuts = map[string]simulator.Overflow{
 func TestOutputThatStopsForTwoMinutesLosesNothing(t *testing.T) {
 	for name, overflow := range xCuts {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, simulator.Config{Rate: rate(), SendBuffer: 40_000, Overflow: overflow}, func(w *world) {
+			inWorld(t, simulator.Config{Rate: 10, SendBuffer: 40_000, Overflow: overflow}, func(w *world) {
 				stop := w.pipeline(smallBounds, "")
 				time.Sleep(between)
 				release := w.sink.hold()
@@ -48,7 +48,7 @@ func TestOutputThatStopsForTwoMinutesLosesNothing(t *testing.T) {
 func TestOutputThatStopsForTenMinutesLosesOnlyWhatIsRecorded(t *testing.T) {
 	for name, overflow := range xCuts {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, simulator.Config{Rate: rate(), SendBuffer: 40_000, Overflow: overflow}, func(w *world) {
+			inWorld(t, simulator.Config{Rate: 10, SendBuffer: 40_000, Overflow: overflow}, func(w *world) {
 				stop := w.pipeline(smallBounds, "")
 				time.Sleep(between)
 				release := w.sink.hold()

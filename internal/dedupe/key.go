@@ -11,8 +11,8 @@ import (
 )
 
 // Key identifies an event: a Post ID as the integer it is, or 128 bits of the
-// SHA-256 of another key. It holds no pointer, so a window of millions of keys
-// costs the garbage collector little and keeps no event's bytes alive.
+// SHA-256 of another key. It holds no pointer, so a window keeps no event's
+// bytes alive.
 type Key struct {
 	hi, lo uint64
 }
