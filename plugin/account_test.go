@@ -12,7 +12,7 @@ import (
 func TestRefusedBackfill(t *testing.T) {
 	for name, access := range map[string]simulator.Access{"403": simulator.Denied, "400": simulator.Unoffered} {
 		t.Run(name, func(t *testing.T) {
-			inWorld(t, simulator.Config{Rate: 20, Account: simulator.Account{Backfill: access}}, func(w *world) {
+			inWorld(t, simulator.Config{Rate: rate(), Account: simulator.Account{Backfill: access}}, func(w *world) {
 				stop := w.pipeline("", "")
 				time.Sleep(between)
 				for range 3 {
@@ -47,7 +47,7 @@ func TestRefusedBackfill(t *testing.T) {
 // X takes a while to notice that our connection died, and refuses the next one
 // for as long.
 func TestSlotHeldByOurOwnDeadConnection(t *testing.T) {
-	x := simulator.Config{Rate: 20, Account: simulator.Account{Connections: 1, SlotHold: 40 * time.Second}}
+	x := simulator.Config{Rate: rate(), Account: simulator.Account{Connections: 1, SlotHold: 40 * time.Second}}
 	inWorld(t, x, func(w *world) {
 		stop := w.pipeline("", "")
 		time.Sleep(between)
@@ -65,7 +65,7 @@ func TestSlotHeldByOurOwnDeadConnection(t *testing.T) {
 
 // A start at which X cannot be reached owes everything since the first try.
 func TestStartWithoutX(t *testing.T) {
-	inWorld(t, simulator.Config{Rate: 20}, func(w *world) {
+	inWorld(t, simulator.Config{Rate: rate()}, func(w *world) {
 		w.fault(simulator.Fault{Kind: simulator.Refuse, For: time.Minute})
 		stop := w.pipeline("", "")
 		time.Sleep(3 * time.Minute)
@@ -76,7 +76,7 @@ func TestStartWithoutX(t *testing.T) {
 }
 
 func TestAPIKeyAndSecret(t *testing.T) {
-	x := simulator.Config{Rate: 20, Account: simulator.Account{APIKey: "key", APISecret: "secret"}}
+	x := simulator.Config{Rate: rate(), Account: simulator.Account{APIKey: "key", APISecret: "secret"}}
 	inWorld(t, x, func(w *world) {
 		w.credentials = "api_key: key\napi_secret: secret"
 		stop := w.pipeline("", "")

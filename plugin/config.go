@@ -3,6 +3,9 @@ package plugin
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -12,15 +15,37 @@ import (
 
 // Lint rules in Bloblang. Each has its twin in Go, for a config that is run
 // without being linted (-chilled).
-const (
-	lintDurationPositive    = `root = if this.string().parse_duration().catch(0) <= 0 { "must be a duration greater than zero, such as 10s" }`
-	lintDurationNotNegative = `root = if this.string().parse_duration().catch(-1) < 0 { "must be a duration that is not negative, such as 0s or 10m" }`
-	lintIntPositive         = `root = if this.number().catch(0) < 1 { "must be a whole number greater than zero" }`
 
-	lintBaseURL = `root = if !this.re_match("^https://[^/]") && !this.re_match("^http://(localhost|127\\.[0-9.]+|\\[::1\\])(:[0-9]+)?(/|$)") {
-  "must begin with https:// (http:// is for this machine only, or the token would travel in the clear)"
+// lintRule is the rule of one field: what it must be, unless the condition that makes
+// it wrong is met. Benthos prefixes a line and a column only, so the rule says
+// the field's name.
+func lintRule(name, wrong, must string) string {
+	return fmt.Sprintf(`root = if %s { %q }`, wrong, name+" must "+must)
+}
+
+func lintDurationPositive(name string) string {
+	return lintRule(name, `this.string().parse_duration().catch(0) <= 0`, "be a duration greater than zero, such as 10s")
+}
+
+func lintDurationNotNegative(name string) string {
+	return lintRule(name, `this.string().parse_duration().catch(-1) < 0`, "be a duration that is not negative, such as 0s or 10m")
+}
+
+func lintIntPositive(name string) string {
+	return lintRule(name, `this.number().catch(0) < 1`, "be a whole number greater than zero")
+}
+
+// lintOption takes the place of Benthos' own rule for an enum, which does not
+// name the field.
+func lintOption[T any](name string, options map[string]T) string {
+	names := slices.Sorted(maps.Keys(options))
+	return fmt.Sprintf(`root = if !%s.contains(this) { "%s: unknown value %%v, must be one of %s".format(this) }`,
+		literal(names), name, strings.Join(names, ", "))
+}
+
+const lintBaseURL = `root = if !this.re_match("^https://[^/]") && !this.re_match("^http://(localhost|127\\.[0-9.]+|\\[::1\\])(:[0-9]+)?(/|$)") {
+  "base_url must begin with https:// (http:// is for this machine only, or the token would travel in the clear)"
 }`
-)
 
 // lintInput checks what depends on more than one field. It must be one rule: a
 // spec keeps the last that it is given.
@@ -78,15 +103,15 @@ func streamOptions() map[string]string {
 }
 
 func durationField(name, value, description string) *service.ConfigField {
-	return service.NewDurationField(name).Description(description).Default(value).LintRule(lintDurationPositive)
+	return service.NewDurationField(name).Description(description).Default(value).LintRule(lintDurationPositive(name))
 }
 
 func optionalDurationField(name, description string) *service.ConfigField {
-	return service.NewDurationField(name).Description(description).Optional().LintRule(lintDurationPositive)
+	return service.NewDurationField(name).Description(description).Optional().LintRule(lintDurationPositive(name))
 }
 
 func positiveIntField(name string, value int, description string) *service.ConfigField {
-	return service.NewIntField(name).Description(description).Default(value).LintRule(lintIntPositive)
+	return service.NewIntField(name).Description(description).Default(value).LintRule(lintIntPositive(name))
 }
 
 // parser reads fields one after the other and keeps the first error.

@@ -78,7 +78,8 @@ func inputSpec() *service.ConfigSpec {
 		Fields(
 			service.NewStringAnnotatedEnumField(fieldStream, streamOptions()).
 				Description("The stream to read.").
-				Default("filtered"),
+				Default("filtered").
+				LintRule(lintOption(fieldStream, streamOptions())),
 			service.NewStringField(fieldBearerToken).
 				Description("App-only bearer token of the X app. Set one of `bearer_token`, `bearer_token_file`, or `api_key` with `api_secret`. It is sent to the host of `base_url` only.").
 				Secret().Optional().
@@ -124,7 +125,7 @@ func inputSpec() *service.ConfigSpec {
 				service.NewDurationField(fieldDedupeMaxAge).
 					Description("How long a key is remembered at most. `0s`: until it is the oldest of a full window.").
 					Default("0s").
-					LintRule(lintDurationNotNegative),
+					LintRule(lintDurationNotNegative(fieldDedupeMaxAge)),
 			).Description("The window of keys that removes repeats: X's backfill sends again what it sent before.").Advanced(),
 			service.NewBoolField(fieldEventMetadata).
 				Description("Whether each message carries the metadata that differ from event to event (`x_id`, `x_created_at`). Without them a busy stream costs less.").
@@ -169,7 +170,7 @@ An event counts as delivered when the output has acknowledged it. Batches that t
 
 ## Metrics
 
-All begin with ` + "`x_stream_`" + ` and carry the label ` + "`partition`" + ` where one is meant: ` + "`connections_up`, `events` (by `source`), `duplicates`, `reconnects` (by `reason`), `wait_seconds`, `lag_seconds` (now minus creation of the newest event read), `queue_bytes`, `in_flight_bytes`, `gap_open_seconds`, `gap_lost_seconds` (by `reason`), `undelivered_seconds` (now minus the moment up to which everything is delivered or lost), `oversized_lines`, `malformed_lines`, `rejected_events`" + `.`
+All begin with ` + "`x_stream_`" + ` and carry the label ` + "`partition`" + ` where one is meant: ` + "`connections_up`, `events` (by `source`), `duplicates`, `reconnects` (by `reason`), `wait_seconds`, `lag_seconds` (now minus creation of the newest live event read), `queue_bytes`, `in_flight_bytes`, `gap_open_seconds`, `gap_lost_seconds` (by `reason`), `undelivered_seconds` (now minus the moment up to which everything is delivered or lost), `oversized_lines`, `malformed_lines`, `rejected_events`" + `.`
 
 type input struct {
 	ingest        *ingest.Ingest

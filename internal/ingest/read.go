@@ -55,7 +55,7 @@ type Counts struct {
 	Duplicates int
 	Malformed  int
 	Oversized  int
-	Lag        time.Duration // of the newest event behind now; 0: unknown
+	Lag        time.Duration // of the newest live event behind now; 0: none came
 }
 
 // sieve turns the lines of a read into the events that are new. It belongs to
@@ -165,7 +165,9 @@ func (s *sieve) date(events []xapi.Event, now time.Time, sp *span, out *sifted) 
 	}
 	if newest != 0 {
 		out.taking.newest = time.UnixMilli(newest)
-		out.counts.Lag = now.Sub(out.taking.newest)
+		if !sp.backlog(out.taking.newest) {
+			out.counts.Lag = now.Sub(out.taking.newest)
+		}
 	}
 }
 

@@ -116,6 +116,10 @@ func (o *origin) transport(life context.Context, w *wire) *http.Transport {
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: maxResponseHeaders,
 		ReadBufferSize:         readBufferBytes,
+		// A socket is never used again, so after the response ends nobody but
+		// the reader of the body reads from it: proofs are told on its
+		// goroutine only.
+		MaxIdleConnsPerHost: -1,
 	}
 }
 

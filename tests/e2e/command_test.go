@@ -67,8 +67,9 @@ func verdictOf(t *testing.T, out string) map[string]int {
 func TestDemo(t *testing.T) {
 	long(t)
 	dir := t.TempDir()
+	cmd := exec.Command(binary(t), "demo", "--dir", dir)
 	began := time.Now()
-	out, err := exec.Command(binary(t), "demo", "--dir", dir).CombinedOutput()
+	out, err := cmd.CombinedOutput()
 	if took := time.Since(began); err != nil || took > 90*time.Second {
 		t.Errorf("%v after %s", err, took)
 	}
