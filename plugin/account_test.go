@@ -16,10 +16,7 @@ func TestRefusedBackfill(t *testing.T) {
 				stop := w.pipeline("", "")
 				time.Sleep(between)
 				for range 3 {
-					w.fault(simulator.Fault{Kind: simulator.Refuse, For: 10 * time.Second})
-					w.fault(simulator.Fault{Kind: simulator.Reset})
-					w.resumed()
-					time.Sleep(between)
+					w.outage(simulator.Fault{Kind: simulator.Refuse, For: 10 * time.Second}, simulator.Fault{Kind: simulator.Reset})
 				}
 				until := time.Now().Add(-time.Second)
 				stop()
@@ -51,9 +48,7 @@ func TestSlotHeldByOurOwnDeadConnection(t *testing.T) {
 	inWorld(t, x, func(w *world) {
 		stop := w.pipeline("", "")
 		time.Sleep(between)
-		w.fault(simulator.Fault{Kind: simulator.Reset})
-		w.resumed()
-		time.Sleep(between)
+		w.outage(simulator.Fault{Kind: simulator.Reset})
 		until := time.Now().Add(-time.Second)
 		stop()
 		if len(w.log.matching("maximum allowed connection limit")) == 0 {

@@ -147,10 +147,7 @@ func TestTwoMinutesOfAFailureLoseNothing(t *testing.T) {
 			inWorld(t, simulator.Config{Rate: rate()}, func(w *world) {
 				stop := w.pipeline("", "")
 				time.Sleep(between)
-				w.fault(f)
-				w.fault(simulator.Fault{Kind: simulator.Reset})
-				w.resumed()
-				time.Sleep(between)
+				w.outage(f, simulator.Fault{Kind: simulator.Reset})
 				until := time.Now().Add(-time.Second)
 				stop()
 				w.missing(w.began.Add(time.Second), until)
@@ -177,10 +174,7 @@ func TestOtherReadingsOfBackfillLoseNothing(t *testing.T) {
 				stop := w.pipeline("", "")
 				time.Sleep(between)
 				for range 5 {
-					w.fault(simulator.Fault{Kind: simulator.Refuse, For: 40 * time.Second})
-					w.fault(simulator.Fault{Kind: simulator.Reset})
-					w.resumed()
-					time.Sleep(between)
+					w.outage(simulator.Fault{Kind: simulator.Refuse, For: 40 * time.Second}, simulator.Fault{Kind: simulator.Reset})
 				}
 				until := time.Now().Add(-time.Second)
 				stop()

@@ -125,6 +125,17 @@ func (w *world) fault(f simulator.Fault) {
 	}
 }
 
+// outage breaks X now, waits until messages come again, and leaves delivery
+// alone for a while.
+func (w *world) outage(faults ...simulator.Fault) {
+	w.Helper()
+	for _, f := range faults {
+		w.fault(f)
+	}
+	w.resumed()
+	time.Sleep(between)
+}
+
 // expected are the IDs that must have been delivered between two moments.
 func (w *world) expected(from, to time.Time) []string {
 	w.Helper()

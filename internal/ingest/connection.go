@@ -67,7 +67,7 @@ func (c *connection) run(ctx context.Context) {
 
 // once opens a connection and reads it to its end.
 func (c *connection) once(ctx context.Context) ending {
-	began := time.Now()
+	began := c.in.now()
 	conn, minutes, problem := c.open(ctx)
 	if problem != nil {
 		// Nothing covers the stream since: a later connection asks for it.
@@ -123,36 +123,20 @@ func refusesBackfill(p *xapi.Problem) bool {
 }
 
 // consume reads conn until it ends or ctx does.
-func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *span) ending {
+func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *span) (end ending) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	silence := watchSilence(c.in.cfg.SilenceTimeout, conn)
 	defer silence.stop()
 
-	var end ending
-	var announcement *xapi.Problem
-	var announcedAt time.Time
-	var oversized int64
 	skew := conn.Skew()
-	conn.OnProof(func(proof time.Time) {
-		c.prove(sp, proof.Add(skew))
-		if time.Since(proof) < time.Second {
-			// Only while we keep up is a delay X's and not our own.
-			c.partition.measure(c.sieve.late)
-		}
-		c.sieve.late = c.sieve.late[:0]
-	})
+	conn.OnProof(func(proof time.Time) { c.prove(sp, proof.Add(skew), time.Since(proof)) })
+	var said announcement
+	var oversized int64
 	for {
 		lines, err := conn.ReadLines(c.lines[:0], c.in.cfg.MaxBatch)
 		if err != nil {
-			end.problem = asProblem(err)
-			if silence.expired() {
-				end.problem = &xapi.Problem{Class: xapi.Network, Reason: "silence", Sent: true,
-					Title: fmt.Sprintf("no data for %s, though heartbeats came", c.in.cfg.SilenceTimeout)}
-			}
-			if announcement != nil && time.Since(announcedAt) < announced {
-				end.problem = announcement
-			}
+			end.problem = said.orElse(silence.orElse(asProblem(err)))
 			return end
 		}
 		c.lines = lines
@@ -161,19 +145,35 @@ func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *spa
 		out.counts.Oversized = int(conn.Oversized() - oversized)
 		oversized = conn.Oversized()
 		if out.problem != nil {
-			announcement, announcedAt = out.problem, time.Now()
+			said = announcement{out.problem, time.Now()}
 		}
 		end.data = end.data || out.taking.data
 		c.observe(out)
 		sp.take(now, out.taking, out.old)
-		if !c.enqueue(ctx, out, silence) {
-			return ending{problem: &xapi.Problem{Class: xapi.Network, Reason: "closed", Title: "closed by us"}}
+		if err := c.enqueue(ctx, out, silence); err != nil {
+			end.problem = asProblem(err)
+			return end
 		}
 	}
 }
 
-// prove moves the coverage, now that all that had arrived by proof is queued.
-func (c *connection) prove(sp *span, proof time.Time) {
+// announcement is what X said on a stream that it is about to end.
+type announcement struct {
+	problem *xapi.Problem
+	at      time.Time
+}
+
+// orElse is the announcement, if it was made shortly before the end.
+func (a announcement) orElse(p *xapi.Problem) *xapi.Problem {
+	if a.problem != nil && time.Since(a.at) < announced {
+		return a.problem
+	}
+	return p
+}
+
+// prove moves the coverage, now that all that had arrived by proof, which was
+// so long ago, is queued.
+func (c *connection) prove(sp *span, proof time.Time, ago time.Duration) {
 	unsettled := !sp.settled
 	proven := sp.prove(proof)
 	if unsettled && sp.settled {
@@ -182,22 +182,27 @@ func (c *connection) prove(sp *span, proof time.Time) {
 		}
 	}
 	c.partition.received(proven)
+	if ago < time.Second {
+		// Only while we keep up is a delay X's and not our own.
+		c.partition.measure(c.sieve.late)
+	}
+	c.sieve.late = c.sieve.late[:0]
 }
 
-// enqueue hands a read on, and reports whether it could before ctx ended.
-func (c *connection) enqueue(ctx context.Context, out sifted, silence *silence) bool {
+// enqueue hands a read on. It waits for room until ctx ends.
+func (c *connection) enqueue(ctx context.Context, out sifted, silence *silence) error {
 	if out.read != nil {
 		out.read.Partition = c.partition.number
 		out.read.resolve = c.partition.track()
 		silence.pause() // waiting for room is not X's silence
 		if err := c.in.delivery.put(ctx, out.read); err != nil {
-			return false
+			return fmt.Errorf("waiting for room in the queue: %w", err)
 		}
 	}
 	if out.taking.data {
 		silence.restart()
 	}
-	return true
+	return nil
 }
 
 func (c *connection) observe(out sifted) {
@@ -312,4 +317,11 @@ func (s *silence) pause() {
 
 func (s *silence) stop() { s.pause() }
 
-func (s *silence) expired() bool { return s.fired.Load() }
+// orElse is the silence, if that is what ended the connection.
+func (s *silence) orElse(p *xapi.Problem) *xapi.Problem {
+	if !s.fired.Load() {
+		return p
+	}
+	return &xapi.Problem{Class: xapi.Network, Reason: "silence", Sent: true,
+		Title: fmt.Sprintf("no data for %s, though heartbeats came", s.timeout)}
+}
