@@ -45,6 +45,7 @@ type Client struct {
 	maxLineBytes     int
 	parameters       map[string]string
 	stalls           Stalls
+	suspects         suspects
 }
 
 // NewClient checks all of cfg that can be known to be wrong before
@@ -107,7 +108,7 @@ func (c *Client) Open(ctx context.Context, r Request) (*Connection, error) {
 		return nil, err
 	}
 	w.arm()
-	return newConnection(life, end, w, res, opened, c.maxLineBytes), nil
+	return newConnection(life, end, w, res, opened, c.maxLineBytes, &c.suspects), nil
 }
 
 // connect sends the request and returns an answer of 200 that can be read,

@@ -12,23 +12,24 @@ import (
 // Connection is one response in progress. ReadLines is for one goroutine;
 // all else may be called from any.
 type Connection struct {
-	life   context.Context
-	end    context.CancelCauseFunc
-	wire   *wire
-	body   io.ReadCloser
-	lines  *lineReader
-	gzip   bool // lines have no checksum until the response ends
-	opened time.Time
-	date   time.Time
-	limits Limits
+	life     context.Context
+	end      context.CancelCauseFunc
+	wire     *wire
+	suspects *suspects
+	body     io.ReadCloser
+	lines    *lineReader
+	gzip     bool // lines have no checksum until the response ends
+	opened   time.Time
+	date     time.Time
+	limits   Limits
 
 	problem *Problem // what ended the reading
 	close   func() error
 }
 
-func newConnection(life context.Context, end context.CancelCauseFunc, w *wire, res *http.Response, opened time.Time, maxLineBytes int) *Connection {
+func newConnection(life context.Context, end context.CancelCauseFunc, w *wire, res *http.Response, opened time.Time, maxLineBytes int, lines *suspects) *Connection {
 	c := &Connection{
-		life: life, end: end, wire: w,
+		life: life, end: end, wire: w, suspects: lines,
 		body:   res.Body,
 		gzip:   isGzip(res),
 		opened: opened,
@@ -79,7 +80,7 @@ func (c *Connection) ReadLines(dst [][]byte, max int) ([][]byte, error) {
 	had := len(dst)
 	dst, err := c.lines.lines(dst, max)
 	if err == nil && c.gzip {
-		dst, err = untilDamage(dst, had)
+		dst, err = c.suspects.untilDamage(dst, had)
 	}
 	if err != nil {
 		c.problem = c.ending(err)

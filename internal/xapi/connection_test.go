@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -267,17 +268,19 @@ func TestConnectionGzipComesLineByLine(t *testing.T) {
 	})
 }
 
-func TestConnectionDamagedGzip(t *testing.T) {
-	compress := func(lines ...string) []byte {
-		var b bytes.Buffer
-		z := gzip.NewWriter(&b)
-		for _, line := range lines {
-			io.WriteString(z, line+"\r\n")
-			z.Flush()
-		}
-		z.Close()
-		return b.Bytes()
+// compress makes a gzip response of lines, flushed after each.
+func compress(lines ...string) []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	for _, line := range lines {
+		io.WriteString(z, line+"\r\n")
+		z.Flush()
 	}
+	z.Close()
+	return b.Bytes()
+}
+
+func TestConnectionDamagedGzip(t *testing.T) {
 	good := []string{`{"data":{"id":"1"}}`, ``}
 	whole := compress(good...)
 	flipped := slices.Clone(whole)
@@ -310,6 +313,49 @@ func TestConnectionDamagedGzip(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Or else a backfill, which brings X's own garbage again and again, would end
+// each connection at it.
+func TestConnectionGarbageThatComesAgainIsXs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const good, garbage = `{"data":{"id":"1"}}`, `%%% garbage`
+		client, err := NewClient(testConfig(fakeX(func(s served) {
+			s.say(okGzip)
+			s.chunk(string(compress(good, garbage, good)))
+			s.say("0\r\n\r\n")
+		})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []struct {
+			lines  []string
+			reason string
+		}{
+			{[]string{good}, "damaged_gzip"},
+			{[]string{good, garbage, good}, "clean_end"},
+		} {
+			conn, err := client.Open(t.Context(), Request{Stream: filtered})
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines, p := readAll(t, conn)
+			if !slices.Equal(lines, want.lines) || p.Reason != want.reason {
+				t.Errorf("connection %d: %q, then %s; want %q, then %s", i+1, lines, p.Reason, want.lines, want.reason)
+			}
+			conn.Close()
+		}
+	})
+}
+
+func TestSuspectsAreBounded(t *testing.T) {
+	var s suspects
+	for n := range 10 * suspectsMost {
+		s.again(fmt.Append(nil, n))
+		if len(s.seen) > suspectsMost {
+			t.Fatalf("%d lines are suspected", len(s.seen))
+		}
 	}
 }
 
