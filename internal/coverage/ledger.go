@@ -28,7 +28,6 @@ type Ledger struct {
 	settled   Set // received or lost: what no repair is asked for
 	losses    []Loss
 	lostTime  map[string]time.Duration
-	rejected  int64
 }
 
 // NewLedger opens the account at start: nothing before it is owed.
@@ -78,13 +77,6 @@ func (l *Ledger) Lost(i Interval, reason string) []Interval {
 	}
 	return parts
 }
-
-// Rejected records n events that the output refused for good. They are lost
-// one by one rather than as a period: their neighbours were delivered.
-func (l *Ledger) Rejected(n int) { l.rejected += int64(n) }
-
-// RejectedEvents is the number of events that the output refused for good.
-func (l *Ledger) RejectedEvents() int64 { return l.rejected }
 
 // Open returns the gaps up to now: periods that are neither received nor lost,
 // oldest first.

@@ -89,8 +89,8 @@ func TestLedgerAccountsForEveryMoment(t *testing.T) {
 			}
 			lost.Add(loss.Interval)
 		}
-		if l.LostTime()["a reason"] != lost.Duration() {
-			t.Fatalf("seed %d: lost time %v, lost periods %v", seed, l.LostTime(), lost.Duration())
+		if l.LostTime()["a reason"] != duration(&lost) {
+			t.Fatalf("seed %d: lost time %v, lost periods %v", seed, l.LostTime(), duration(&lost))
 		}
 		var open Set
 		for _, i := range l.Open(at(end)) {

@@ -15,18 +15,6 @@ type Set struct {
 // Intervals returns a copy of the set's intervals, oldest first.
 func (s *Set) Intervals() []Interval { return slices.Clone(s.spans) }
 
-// Len is the number of separate intervals.
-func (s *Set) Len() int { return len(s.spans) }
-
-// Duration is the total length of the set.
-func (s *Set) Duration() time.Duration {
-	var d time.Duration
-	for _, i := range s.spans {
-		d += i.Duration()
-	}
-	return d
-}
-
 // End is the end of the newest interval, and the zero time of an empty set.
 func (s *Set) End() time.Time {
 	if len(s.spans) == 0 {

@@ -66,10 +66,3 @@ func (w *Window) Judge(now time.Time, claim *Claim, keys []Key, verdicts []Verdi
 	}
 	return verdicts
 }
-
-// Len is the number of keys remembered.
-func (w *Window) Len() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.seen.Len()
-}

@@ -71,8 +71,8 @@ func TestOldestKeyIsForgottenFirst(t *testing.T) {
 	if got := w.Judge(now, &Claim{}, ids(0, 2), nil); !slices.Equal(got, []Verdict{Duplicate, New}) {
 		t.Errorf("verdicts %v: the key that was not seen again should be gone", got)
 	}
-	if w.Len() != 10 {
-		t.Errorf("%d keys, want 10", w.Len())
+	if w.seen.Len() != 10 {
+		t.Errorf("%d keys, want 10", w.seen.Len())
 	}
 }
 
