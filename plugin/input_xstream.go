@@ -1,5 +1,5 @@
 // Package plugin adds xconnect's components to a Benthos build: importing it
-// registers the input x_stream.
+// registers the input x_stream and the processor x_dedupe.
 //
 // It translates between Benthos and the packages under internal/, which do the
 // work and know nothing of Benthos.
@@ -42,8 +42,6 @@ const (
 	fieldInFlightBytes    = "in_flight_bytes"
 	fieldMaxBatch         = "max_batch"
 	fieldDedupe           = "dedupe"
-	fieldDedupeCapacity   = "capacity"
-	fieldDedupeMaxAge     = "max_age"
 	fieldEventMetadata    = "event_metadata"
 	fieldTLS              = "tls"
 	fieldProxyURL         = "proxy_url"
@@ -120,12 +118,12 @@ func inputSpec() *service.ConfigSpec {
 				"Most events in one batch that is handed to the pipeline. A batch holds what is there, so it is small on a quiet stream.").Advanced(),
 			repairField(),
 			service.NewObjectField(fieldDedupe,
-				positiveIntField(fieldDedupeCapacity, 1_000_000,
+				positiveIntField(fieldCapacity, 1_000_000,
 					"How many keys are remembered, for the whole input, at about 120 bytes each. It must hold what the stream carries in the time that a backfill reaches back: five minutes."),
-				service.NewDurationField(fieldDedupeMaxAge).
+				service.NewDurationField(fieldMaxAge).
 					Description("How long a key is remembered at most. `0s`: until it is the oldest of a full window.").
 					Default("0s").
-					LintRule(lintDurationNotNegative(fieldDedupeMaxAge)),
+					LintRule(lintDurationNotNegative(fieldMaxAge)),
 			).Description("The window of keys that removes repeats: X's backfill sends again what it sent before.").Advanced(),
 			service.NewBoolField(fieldEventMetadata).
 				Description("Whether each message carries the metadata that differ from event to event (`x_id`, `x_created_at`). Without them a busy stream costs less.").
@@ -313,8 +311,8 @@ func inputConfig(conf *service.ParsedConfig, res *service.Resources, dial dialer
 	cfg.QueueBytes = int64(p.int(fieldQueueBytes))
 	cfg.InFlightBytes = int64(p.int(fieldInFlightBytes))
 	cfg.MaxBatch = p.int(fieldMaxBatch)
-	cfg.DedupeCapacity = p.int(fieldDedupe, fieldDedupeCapacity)
-	cfg.DedupeMaxAge = p.durationOrZero(fieldDedupe, fieldDedupeMaxAge)
+	cfg.DedupeCapacity = p.int(fieldDedupe, fieldCapacity)
+	cfg.DedupeMaxAge = p.durationOrZero(fieldDedupe, fieldMaxAge)
 	cfg.DropRejected = !p.bool(fieldAutoReplayNacks)
 	repairConfig(&p, stream, &cfg)
 	if p.err != nil {
@@ -322,7 +320,7 @@ func inputConfig(conf *service.ParsedConfig, res *service.Resources, dial dialer
 	}
 	if cfg.MaxBatch > cfg.DedupeCapacity {
 		return cfg, fmt.Errorf("%s: %d is more than %s.%s (%d): a batch must fit into the window that keeps it free of repeats",
-			fieldMaxBatch, cfg.MaxBatch, fieldDedupe, fieldDedupeCapacity, cfg.DedupeCapacity)
+			fieldMaxBatch, cfg.MaxBatch, fieldDedupe, fieldCapacity, cfg.DedupeCapacity)
 	}
 	if err := stream.CheckParameters(client.Parameters); err != nil {
 		return cfg, fmt.Errorf("%s: %w", fieldParameters, err)

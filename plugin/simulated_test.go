@@ -27,9 +27,9 @@ type world struct {
 	log     logs
 	sink    sink
 	began   time.Time
-	// batching is the sink's batching policy, and credentials the input's, in
-	// YAML.
-	batching, credentials string
+	// In YAML: the sink's batching policy, the input's credentials, and a
+	// cache resource, if there is to be one.
+	batching, credentials, cache string
 }
 
 // inWorld runs test in a bubble with an X of that config.
@@ -80,6 +80,11 @@ func (w *world) pipeline(fields, processors string) (stop func()) {
 		b.AddOutputYAML("sink:\n  batching: " + w.batching),
 	} {
 		if err != nil {
+			w.Fatal(err)
+		}
+	}
+	if w.cache != "" {
+		if err := b.AddCacheYAML(w.cache); err != nil {
 			w.Fatal(err)
 		}
 	}
