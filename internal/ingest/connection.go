@@ -55,7 +55,7 @@ func (c *connection) run(ctx context.Context) {
 			return
 		}
 		wait := c.supervisor.next(end, time.Now())
-		wait = max(wait, c.in.mayConnect(time.Now()))
+		wait = max(wait, c.in.mayConnect())
 		c.in.observer.Reconnecting(c.partition.number, reasonOf(end.problem), wait)
 		c.report(end, wait)
 		if !end.opened {
@@ -75,7 +75,7 @@ func (c *connection) once(ctx context.Context) ending {
 		return ending{problem: problem}
 	}
 	defer conn.Close()
-	opened := conn.Opened().Add(conn.Skew())
+	opened := wall(conn.Opened()).Add(conn.Skew())
 	backfill := time.Duration(minutes) * time.Minute
 	c.partition.begin(opened)
 	gone, reason := c.partition.opened(opened, backfill)
@@ -130,7 +130,7 @@ func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *spa
 	defer silence.stop()
 
 	skew := conn.Skew()
-	conn.OnProof(func(proof time.Time) { c.prove(sp, proof.Add(skew), time.Since(proof)) })
+	conn.OnProof(func(proof time.Time) { c.prove(sp, wall(proof).Add(skew), time.Since(proof)) })
 	var said announcement
 	var oversized int64
 	for {
@@ -140,7 +140,7 @@ func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *spa
 			return end
 		}
 		c.lines = lines
-		now := time.Now().Add(skew)
+		now := wall(time.Now()).Add(skew)
 		out := c.sieve.sift(lines, now, sp)
 		out.counts.Oversized = int(conn.Oversized() - oversized)
 		oversized = conn.Oversized()

@@ -153,35 +153,49 @@ func (in *Ingest) Close(ctx context.Context) error {
 // dial opens a connection at the cost of one connect of the budget. It waits
 // when the budget is spent.
 func (in *Ingest) dial(ctx context.Context, r xapi.Request) (*xapi.Connection, *xapi.Problem) {
-	sleep(ctx, in.mayConnect(time.Now()))
+	sleep(ctx, in.mayConnect())
 	conn, err := in.cfg.Client.Open(ctx, r)
-	now := time.Now()
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if err == nil {
-		in.budget.spent(now, conn.Limits())
-		in.skew = conn.Skew()
-		return conn, nil
+	if err != nil {
+		p := asProblem(err)
+		if !p.Date.IsZero() {
+			in.setSkew(xapi.Skew(p.Date, time.Now()))
+		}
+		if p.Sent {
+			in.spent(p.Limits)
+		}
+		return nil, p
 	}
-	p := asProblem(err)
-	if p.Sent {
-		in.budget.spent(now, p.Limits)
-	}
-	return nil, p
+	in.setSkew(conn.Skew())
+	in.spent(conn.Limits())
+	return conn, nil
 }
 
 // mayConnect is how long the budget holds the next connect back.
-func (in *Ingest) mayConnect(now time.Time) time.Duration {
+func (in *Ingest) mayConnect() time.Duration {
+	now := in.now()
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return in.budget.next(now).Sub(now)
+}
+
+func (in *Ingest) spent(limits xapi.Limits) {
+	now := in.now()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.budget.spent(now, limits)
+}
+
+func (in *Ingest) setSkew(skew time.Duration) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.skew = skew
 }
 
 // now is X's time, as far as it is known.
 func (in *Ingest) now() time.Time {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return time.Now().Add(in.skew)
+	return wall(time.Now()).Add(in.skew)
 }
 
 // connected counts a connection that came up (by 1) or went down (by -1).

@@ -15,8 +15,11 @@ const (
 )
 
 // Pulse notices that the whole process stood still, as after SIGSTOP or on a
-// paused virtual machine. What arrived meanwhile proves nothing of the moment
-// at which it is read, for X may have cut the connection long before.
+// machine that slept. What arrived meanwhile proves nothing of the moment at
+// which it is read, for X may have cut the connection long before.
+//
+// It goes by the wall clock: the monotonic one does not count a machine's
+// sleep.
 type Pulse struct {
 	mu      sync.Mutex
 	beat    time.Time
@@ -30,7 +33,7 @@ func NewPulse() *Pulse { return &Pulse{} }
 func (p *Pulse) StalledSince(t time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.check(time.Now())
+	p.check(wall(time.Now()))
 	return !p.stalled.Before(t)
 }
 
@@ -47,7 +50,7 @@ func (p *Pulse) run(ctx context.Context, each func(now time.Time)) {
 	tick := time.NewTicker(pulsePeriod)
 	defer tick.Stop()
 	for {
-		now := time.Now()
+		now := wall(time.Now())
 		p.mu.Lock()
 		p.check(now)
 		p.beat = now
@@ -60,3 +63,8 @@ func (p *Pulse) run(ctx context.Context, each func(now time.Time)) {
 		}
 	}
 }
+
+// wall is t without its reading of the monotonic clock, so that it is compared
+// and subtracted by the wall clock. All times of coverage are: in a machine
+// that sleeps, X's clock goes on and the monotonic one does not.
+func wall(t time.Time) time.Time { return t.Round(0) }

@@ -31,13 +31,13 @@ func TestPulseNoticesAStandstill(t *testing.T) {
 	// after it, the reader or the pulse itself, must not matter.
 	for name, look := range map[string]func(p *Pulse, now time.Time){
 		"reader first": func(*Pulse, time.Time) {},
-		"pulse first":  func(p *Pulse, now time.Time) { p.mu.Lock(); p.check(now); p.beat = now; p.mu.Unlock() },
+		"pulse first":  func(p *Pulse, now time.Time) { p.check(now); p.beat = now },
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := NewPulse()
 			before := time.Now().Add(-10 * time.Second)
-			p.beat = before
-			look(p, time.Now())
+			p.beat = wall(before)
+			look(p, wall(time.Now()))
 			if !p.StalledSince(before) {
 				t.Error("not noticed")
 			}
@@ -45,5 +45,16 @@ func TestPulseNoticesAStandstill(t *testing.T) {
 				t.Error("still stalled afterwards")
 			}
 		})
+	}
+}
+
+// A machine that slept for an hour shows it on the wall clock only.
+func TestPulseGoesByTheWallClock(t *testing.T) {
+	p := NewPulse()
+	began := time.Now() // with a reading of the monotonic clock
+	p.beat = wall(began)
+	p.check(wall(began).Add(time.Hour))
+	if !p.stalled.After(began) {
+		t.Error("an hour of sleep is not noticed")
 	}
 }

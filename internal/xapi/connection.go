@@ -51,12 +51,16 @@ func (c *Connection) Opened() time.Time { return c.opened }
 // Skew returns X's clock minus ours, in whole seconds; 0 when they are within
 // 2 s of each other, which the Date header cannot tell from equal, or when X
 // sent no date.
-func (c *Connection) Skew() time.Duration {
-	if c.date.IsZero() {
+func (c *Connection) Skew() time.Duration { return Skew(c.date, c.opened) }
+
+// Skew is X's clock minus ours, as Connection.Skew has it, by an answer with
+// that date that came at a moment of ours.
+func Skew(date, came time.Time) time.Duration {
+	if date.IsZero() {
 		return 0
 	}
 	// The header leaves out the fraction of its second, on average a half.
-	skew := c.date.Add(500 * time.Millisecond).Sub(c.opened.Round(0)).Round(time.Second)
+	skew := date.Add(500 * time.Millisecond).Sub(came.Round(0)).Round(time.Second)
 	if skew.Abs() <= 2*time.Second {
 		return 0
 	}
