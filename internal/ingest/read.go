@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/xconnect-dev/xconnect/internal/dedupe"
@@ -68,6 +69,7 @@ type sieve struct {
 	events   []xapi.Event
 	keys     []dedupe.Key
 	verdicts []dedupe.Verdict
+	raws     [][]byte
 	late     []time.Duration // of live events since the last proof, see lateMost
 }
 
@@ -114,7 +116,7 @@ func (s *sieve) sift(lines [][]byte, now time.Time, sp *span) sifted {
 	}
 	out.counts.Duplicates = len(events) - len(fresh)
 	if len(fresh) > 0 {
-		out.read = newRead(fresh, now, sp, s.claim)
+		out.read = s.newRead(fresh, now, sp)
 		s.claim = nil
 		for _, e := range out.read.Events {
 			out.counts.New[e.Source]++
@@ -172,17 +174,17 @@ func (s *sieve) date(events []xapi.Event, now time.Time, sp *span, out *sifted) 
 }
 
 // newRead copies events into one piece of memory.
-func newRead(events []xapi.Event, now time.Time, sp *span, claim *dedupe.Claim) *Read {
-	size := 0
+func (s *sieve) newRead(events []xapi.Event, now time.Time, sp *span) *Read {
+	s.raws = s.raws[:0]
 	for _, e := range events {
-		size += len(e.Raw)
+		s.raws = append(s.raws, e.Raw)
 	}
-	r := &Read{Received: now, Events: make([]Event, len(events)), bytes: int64(size), claim: claim}
-	slab := make([]byte, 0, size)
+	slab := bytes.Join(s.raws, nil) // does not clear the memory first, as make does
+	r := &Read{Received: now, Events: make([]Event, len(events)), bytes: int64(len(slab)), claim: s.claim}
 	for i, e := range events {
-		from := len(slab)
-		slab = append(slab, e.Raw...)
-		kept := Event{Raw: slab[from:len(slab):len(slab)], Snowflake: e.Snowflake, Created: e.Created}
+		n := len(e.Raw)
+		kept := Event{Raw: slab[:n:n], Snowflake: e.Snowflake, Created: e.Created}
+		slab = slab[n:]
 		if e.Snowflake == 0 {
 			kept.Text = string(e.ID)
 		}
