@@ -13,12 +13,10 @@ import (
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
-// Lint rules in Bloblang. Each has its twin in Go, for a config that is run
-// without being linted (-chilled).
-
-// lintRule is the rule of one field: what it must be, unless the condition that makes
-// it wrong is met. Benthos prefixes a line and a column only, so the rule says
-// the field's name.
+// lintRule is the rule of one field, in Bloblang: what the field must be, and
+// the condition that makes it wrong. Benthos prefixes a line and a column only,
+// so the rule says the field's name. Each rule has its twin in Go, for a config
+// that is run without being linted (--chilled).
 func lintRule(name, wrong, must string) string {
 	return fmt.Sprintf(`root = if %s { %q }`, wrong, name+" must "+must)
 }
@@ -50,9 +48,10 @@ const lintBaseURL = `root = if !this.re_match("^https://[^/]") && !this.re_match
 // lintInput checks what depends on more than one field. It must be one rule: a
 // spec keeps the last that it is given.
 func lintInput() string {
-	fields, refused := map[string][]string{}, map[string]string{}
+	fields, refused, heartbeats := map[string][]string{}, map[string]string{}, map[string]time.Duration{}
 	for _, s := range xapi.Streams() {
 		fields[s.Name] = s.Fields
+		heartbeats[s.Name] = s.Heartbeat
 		if why := unsupported(s); why != "" {
 			refused[s.Name] = why
 		}
@@ -79,7 +78,12 @@ let batch = if $capacity > 0 && this.max_batch.or(1000).number().catch(0) > $cap
   ["max_batch must not be more than dedupe.capacity: a batch must fit into the window that keeps it free of repeats"]
 } else { [] }
 
-root = $credentials.concat($parameters, $unsupported, $batch)`, literal(fields), literal(refused))
+let timeout = this.heartbeat_timeout.or("1h").string().parse_duration().catch(0)
+let watchdog = if $timeout > 0 && $timeout <= %s.get($stream).or(0) {
+  ["heartbeat_timeout must be longer than the time between two of X's heartbeats, or a quiet connection would never last"]
+} else { [] }
+
+root = $credentials.concat($parameters, $unsupported, $batch, $watchdog)`, literal(fields), literal(refused), literal(heartbeats))
 }
 
 // literal writes v as a Bloblang literal, of which JSON is a part.

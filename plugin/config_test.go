@@ -31,6 +31,7 @@ func TestWrongConfigs(t *testing.T) {
 		"unknown parameter":                 {token + "parameters: {tweets.fields: id}", "tweets.fields cannot be set", "tweets.fields"},
 		"zero connect_timeout":              {token + "connect_timeout: 0s", "greater than zero", ""},
 		"negative heartbeat_timeout":        {token + "heartbeat_timeout: -1s", "greater than zero", ""},
+		"heartbeat_timeout below X's":       {token + "heartbeat_timeout: 20s", "longer than the time between", "not longer than the 20s"},
 		"zero silence_timeout":              {token + "silence_timeout: 0s", "greater than zero", ""},
 		"no duration":                       {token + "connect_timeout: soon", "greater than zero", "connect_timeout"},
 		"zero overlap":                      {token + "repair: {overlap: 0s}", "greater than zero", "repair.overlap"},

@@ -103,7 +103,7 @@ func inputSpec() *service.ConfigSpec {
 			durationField(fieldConnectTimeout, "10s",
 				"How long a connect may take, from the look-up of the host to the headers of X's answer. A backfill reaches back this much further, so a long one costs repeats (which are dropped)."),
 			optionalDurationField(fieldHeartbeatTimeout,
-				"How long to wait for a byte from X before the connection counts as dead. X sends a heartbeat every 20 s (PowerTrack: 10 s). Time in which xconnect itself waits for a slow output does not count. Default: by stream, five seconds more than its heartbeat.").
+				"How long to wait for a byte from X before the connection counts as dead. X sends a heartbeat every 20 s (PowerTrack: 10 s). It must be longer than that. Time in which xconnect itself waits for a slow output does not count. Default: by stream, five seconds more than its heartbeat.").
 				Advanced(),
 			optionalDurationField(fieldSilenceTimeout,
 				"How long heartbeats may come without any event before the connection counts as dead. Only for a stream that is never quiet for so long. While it is set, heartbeats alone do not count as coverage. Default: off.").
@@ -321,6 +321,10 @@ func inputConfig(conf *service.ParsedConfig, res *service.Resources, dial dialer
 	if cfg.MaxBatch > cfg.DedupeCapacity {
 		return cfg, fmt.Errorf("%s: %d is more than %s.%s (%d): a batch must fit into the window that keeps it free of repeats",
 			fieldMaxBatch, cfg.MaxBatch, fieldDedupe, fieldCapacity, cfg.DedupeCapacity)
+	}
+	if client.HeartbeatTimeout <= stream.Heartbeat {
+		return cfg, fmt.Errorf("%s: %s is not longer than the %s between two of X's heartbeats: a quiet connection would never last",
+			fieldHeartbeatTimeout, client.HeartbeatTimeout, stream.Heartbeat)
 	}
 	if err := stream.CheckParameters(client.Parameters); err != nil {
 		return cfg, fmt.Errorf("%s: %w", fieldParameters, err)

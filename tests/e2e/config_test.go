@@ -126,7 +126,7 @@ func TestGoodConfigIsNotLinted(t *testing.T) {
 		withToken + "base_url: http://localhost",
 		withToken + "base_url: 'http://[::1]:8080'",
 		withToken + `parameters: {tweet.fields: "created_at,lang", expansions: author_id}`,
-		withToken + "heartbeat_timeout: 20s\nsilence_timeout: 10m\nrepair: {overlap: 1m, backfill: max}\ndedupe: {max_age: 1h}",
+		withToken + "heartbeat_timeout: 21s\nsilence_timeout: 10m\nrepair: {overlap: 1m, backfill: max}\ndedupe: {max_age: 1h}",
 	} {
 		if status, out := xconnect(t, configDir(t, config), "lint", configName); status != 0 || out != "" {
 			t.Errorf("status %d for\n%s\n%s", status, config, out)
