@@ -235,7 +235,7 @@ func (i *input) messages(b *ingest.Batch) service.MessageBatch {
 	ctx := dedupe.WithClaim(context.Background(), b.Claim)
 	batch := make(service.MessageBatch, 0, b.Len())
 	for _, r := range b.Reads {
-		var prototypes [2]*service.Message
+		var prototypes [ingest.NumSources]*service.Message
 		for _, e := range r.Events {
 			proto := &prototypes[e.Source]
 			if *proto == nil {

@@ -83,8 +83,8 @@ func (m *metrics) Reconnecting(partition int, reason string, wait time.Duration)
 
 func (m *metrics) Arrived(partition int, c ingest.Counts) {
 	p := partitionName(partition)
-	for _, source := range ingest.Sources() {
-		count(m.events, c.New[source], p, source.String())
+	for source, n := range c.New {
+		count(m.events, n, p, ingest.Source(source).String())
 	}
 	count(m.duplicates, c.Duplicates, p)
 	count(m.oversized, c.Oversized, p)

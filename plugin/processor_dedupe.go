@@ -216,17 +216,16 @@ type windowKey struct {
 
 // shareWindow returns the window of the processor at this place in the config.
 func shareWindow(res *service.Resources, capacity int, maxAge time.Duration) (*sharedWindow, error) {
-	window, err := dedupe.NewWindow(capacity, maxAge)
-	if err != nil {
-		return nil, err
-	}
 	key := windowKey{res.StreamID(), fmt.Sprint(res.Label(), res.Path()), capacity, maxAge}
 	v, _ := res.GetOrSetGeneric(key, &sharedWindow{})
 	shared := v.(*sharedWindow)
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if shared.instances == 0 {
-		shared.Window = window
+		var err error
+		if shared.Window, err = dedupe.NewWindow(capacity, maxAge); err != nil {
+			return nil, err
+		}
 	}
 	shared.instances++
 	return shared, nil

@@ -127,7 +127,7 @@ func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *spa
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	silence := watchSilence(c.in.cfg.SilenceTimeout, conn)
-	defer silence.stop()
+	defer silence.pause()
 
 	skew := conn.Skew()
 	conn.OnProof(func(proof time.Time) { c.prove(sp, wall(proof).Add(skew), time.Since(proof)) })
@@ -233,9 +233,6 @@ func (c *connection) welcome(conn *xapi.Connection, minutes int, gone []coverage
 	if minutes > 0 {
 		args = append(args, "backfill_minutes", minutes)
 	}
-	if skew := conn.Skew(); skew != 0 {
-		args = append(args, "clock_behind_x", skew.String())
-	}
 	c.log.Info("connected", args...)
 	if skew := conn.Skew(); skew != 0 {
 		c.log.Warn("the clock of this machine is wrong; times are corrected by X's", "behind", skew.String())
@@ -314,8 +311,6 @@ func (s *silence) pause() {
 		s.timer.Stop()
 	}
 }
-
-func (s *silence) stop() { s.pause() }
 
 // orElse is the silence, if that is what ended the connection.
 func (s *silence) orElse(p *xapi.Problem) *xapi.Problem {

@@ -77,12 +77,7 @@ func newDelivery(queueBytes, inFlightBytes int64, maxBatch int, bound func()) *d
 		flyMax:   inFlightBytes,
 		batchMax: maxBatch,
 		bound:    bound,
-		backoff: backoff.NewExponentialBackOff(
-			backoff.WithInitialInterval(retryFirst),
-			backoff.WithMaxInterval(retryMax),
-			backoff.WithRandomizationFactor(0),
-			backoff.WithMaxElapsedTime(0),
-		),
+		backoff:  doubling(retryFirst, retryMax),
 	}
 }
 
@@ -109,22 +104,14 @@ func (d *delivery) next(ctx context.Context) (*Batch, error) {
 			return b, err
 		}
 		var timer <-chan time.Time
-		var stop func() bool
 		if wake > 0 {
-			t := time.NewTimer(wake)
-			timer, stop = t.C, t.Stop
+			timer = time.After(wake)
 		}
 		select {
 		case <-changed:
 		case <-timer:
 		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		if stop != nil {
-			stop()
-		}
-		if err != nil {
-			return nil, err
+			return nil, ctx.Err()
 		}
 	}
 }

@@ -205,7 +205,7 @@ func (in *Ingest) connected(p *partition, by int) {
 }
 
 // account reports the state of all partitions, once a second.
-func (in *Ingest) account(time.Time) {
+func (in *Ingest) account() {
 	for _, p := range in.parts {
 		in.observer.Accounted(p.number, p.account(in.now()))
 	}

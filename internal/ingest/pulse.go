@@ -46,7 +46,7 @@ func (p *Pulse) check(now time.Time) {
 }
 
 // run beats until ctx ends, and calls each at every beat.
-func (p *Pulse) run(ctx context.Context, each func(now time.Time)) {
+func (p *Pulse) run(ctx context.Context, each func()) {
 	tick := time.NewTicker(pulsePeriod)
 	defer tick.Stop()
 	for {
@@ -55,7 +55,7 @@ func (p *Pulse) run(ctx context.Context, each func(now time.Time)) {
 		p.check(now)
 		p.beat = now
 		p.mu.Unlock()
-		each(now)
+		each()
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -14,7 +14,7 @@ func TestPulseOfARunningProcessNeverStalls(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		var beats atomic.Int64
-		go p.run(ctx, func(time.Time) { beats.Add(1) })
+		go p.run(ctx, func() { beats.Add(1) })
 		began := time.Now()
 		time.Sleep(time.Hour)
 		if p.StalledSince(began) {

@@ -15,19 +15,10 @@ type Source uint8
 const (
 	Live Source = iota
 	Backfill
-	sources
+	NumSources // how many there are
 )
 
 func (s Source) String() string { return [...]string{"live", "backfill"}[s] }
-
-// Sources lists every source.
-func Sources() []Source {
-	all := make([]Source, sources)
-	for i := range all {
-		all[i] = Source(i)
-	}
-	return all
-}
 
 // Event is one event as X sent it.
 type Event struct {
@@ -52,7 +43,7 @@ type Read struct {
 
 // Counts is what one read held.
 type Counts struct {
-	New        [sources]int // events that were not known, by source
+	New        [NumSources]int // events that were not known, by source
 	Duplicates int
 	Malformed  int
 	Oversized  int

@@ -30,7 +30,7 @@ func TestSieveTellsWhatAReadHolds(t *testing.T) {
 	old, live := post(90, "old"), post(105, "live")
 	out := s.sift([][]byte{{}, old, live, live, []byte(`no JSON`), []byte(`{"errors":[{"title":"operational-disconnect"}]}`)}, sec(106), sp)
 
-	if got, want := out.counts, (Counts{New: [sources]int{Live: 1, Backfill: 1}, Duplicates: 1, Malformed: 1, Lag: time.Second}); got != want {
+	if got, want := out.counts, (Counts{New: [NumSources]int{Live: 1, Backfill: 1}, Duplicates: 1, Malformed: 1, Lag: time.Second}); got != want {
 		t.Errorf("counts %+v, want %+v", got, want)
 	}
 	if !out.taking.lines || !out.taking.data || !out.old || !out.taking.newest.Equal(sec(105)) {

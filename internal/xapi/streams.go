@@ -84,8 +84,9 @@ func Streams() []Stream {
 
 // Lookup finds a stream by its name.
 func Lookup(name string) (Stream, bool) {
-	for _, s := range Streams() {
+	for _, s := range catalogue {
 		if s.Name == name {
+			s.Fields = slices.Clone(s.Fields)
 			return s, true
 		}
 	}
