@@ -103,7 +103,7 @@ func count(c *service.MetricCounter, n int, labels ...string) {
 func (m *metrics) Accounted(partition int, a ingest.Account) {
 	p := partitionName(partition)
 	m.open.SetFloat64(a.Open.Seconds(), p)
-	m.undelivered.SetFloat64(time.Since(a.DeliveredUntil).Seconds(), p)
+	m.undelivered.SetFloat64(a.At.Sub(a.DeliveredUntil).Seconds(), p)
 	for reason, d := range a.Lost {
 		m.lost.set(d, p, reason)
 	}

@@ -194,8 +194,9 @@ func (p *partition) opened(at time.Time, backfill time.Duration) (gone []coverag
 	return p.ledger.Lost(coverage.Interval{From: p.ledger.Start(), To: at.Add(-backfill)}, reason), reason
 }
 
-// Account is a summary of a partition at a moment.
+// Account is a summary of a partition at a moment, by X's clock.
 type Account struct {
+	At             time.Time
 	Open           time.Duration            // received by nobody, and not lost
 	Lost           map[string]time.Duration // in total, by reason
 	DeliveredUntil time.Time                // delivered or lost without a break since the start
@@ -205,9 +206,9 @@ func (p *partition) account(now time.Time) Account {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ledger == nil {
-		return Account{DeliveredUntil: now}
+		return Account{At: now, DeliveredUntil: now}
 	}
-	a := Account{Lost: p.ledger.LostTime(), DeliveredUntil: p.ledger.DeliveredUntil(now)}
+	a := Account{At: now, Lost: p.ledger.LostTime(), DeliveredUntil: p.ledger.DeliveredUntil(now)}
 	until := now
 	if p.serving {
 		// What has come since the last heartbeat is not missing: it is not
