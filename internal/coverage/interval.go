@@ -38,6 +38,11 @@ func (i Interval) Intersect(o Interval) Interval {
 	return i
 }
 
+// Hull is the shortest interval that holds all of i and o.
+func (i Interval) Hull(o Interval) Interval {
+	return Interval{minTime(i.From, o.From), maxTime(i.To, o.To)}
+}
+
 // String shows i as two UTC times with milliseconds.
 func (i Interval) String() string {
 	const layout = "2006-01-02T15:04:05.000Z"

@@ -2,17 +2,26 @@ package coverage
 
 import (
 	"maps"
+	"slices"
 	"time"
 )
 
-// MaxLosses bounds the losses that a ledger remembers one by one. Beyond it
-// the oldest is forgotten as an entry; its seconds stay in the totals.
+// MaxLosses bounds the losses, and the rejections, that a ledger remembers one
+// by one. Beyond it the oldest is forgotten as an entry; the seconds of a loss
+// stay in the totals.
 const MaxLosses = 1000
 
 // Loss is a period of which nothing more will come.
 type Loss struct {
 	Interval
 	Reason string
+}
+
+// Rejection is events that the output refused for good. They were delivered as
+// far as coverage goes: nothing will bring them again.
+type Rejection struct {
+	Oldest, Newest time.Time // creation
+	Events         int
 }
 
 // Ledger is the account of one partition: every moment since its start is
@@ -28,6 +37,7 @@ type Ledger struct {
 	settled   Set // received or lost: what no repair is asked for
 	losses    []Loss
 	lostTime  map[string]time.Duration
+	rejected  []Rejection
 }
 
 // NewLedger opens the account at start: nothing before it is owed.
@@ -72,10 +82,35 @@ func (l *Ledger) Lost(i Interval, reason string) []Interval {
 		l.lostTime[reason] += p.Duration()
 		l.losses = append(l.losses, Loss{p, reason})
 	}
-	if extra := len(l.losses) - MaxLosses; extra > 0 {
-		l.losses = append(l.losses[:0], l.losses[extra:]...)
-	}
+	l.losses = latest(l.losses)
 	return parts
+}
+
+// latest keeps at most MaxLosses entries.
+func latest[T any](entries []T) []T {
+	return slices.Delete(entries, 0, max(0, len(entries)-MaxLosses))
+}
+
+// Rejected records events that the output refused for good, created from
+// oldest to newest. What overlaps the entry before joins it.
+func (l *Ledger) Rejected(oldest, newest time.Time, events int) {
+	if n := len(l.rejected); n > 0 {
+		if last := &l.rejected[n-1]; !oldest.After(last.Newest) && !newest.Before(last.Oldest) {
+			last.Oldest, last.Newest = minTime(last.Oldest, oldest), maxTime(last.Newest, newest)
+			last.Events += events
+			return
+		}
+	}
+	l.rejected = latest(append(l.rejected, Rejection{oldest, newest, events}))
+}
+
+// Rejections returns the remembered rejections in the order in which they were
+// recorded.
+func (l *Ledger) Rejections() []Rejection { return slices.Clone(l.rejected) }
+
+// IsOpen reports whether that moment is neither received nor lost.
+func (l *Ledger) IsOpen(at time.Time) bool {
+	return !l.settled.Covers(Interval{at, at.Add(1)})
 }
 
 // Open returns the gaps up to now: periods that are neither received nor lost,
@@ -104,7 +139,7 @@ func (l *Ledger) DeliveredUntil(now time.Time) time.Time {
 
 // Losses returns the remembered losses in the order in which they were
 // recorded.
-func (l *Ledger) Losses() []Loss { return append([]Loss(nil), l.losses...) }
+func (l *Ledger) Losses() []Loss { return slices.Clone(l.losses) }
 
 // LostTime returns the total time lost by reason.
 func (l *Ledger) LostTime() map[string]time.Duration { return maps.Clone(l.lostTime) }

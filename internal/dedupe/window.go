@@ -12,9 +12,10 @@ import (
 // with. It is safe for concurrent use and takes its lock once a read,
 // not once an event.
 type Window struct {
-	mu     sync.Mutex
-	seen   *simplelru.LRU[Key, sighting]
-	maxAge time.Duration
+	mu       sync.Mutex
+	seen     *simplelru.LRU[Key, sighting]
+	capacity int
+	maxAge   time.Duration
 }
 
 type sighting struct {
@@ -30,7 +31,7 @@ func NewWindow(capacity int, maxAge time.Duration) (*Window, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a dedupe window of %d keys: %w", capacity, err)
 	}
-	return &Window{seen: seen, maxAge: maxAge}, nil
+	return &Window{seen: seen, capacity: capacity, maxAge: maxAge}, nil
 }
 
 // Verdict is what a window says of a key.
@@ -65,4 +66,23 @@ func (w *Window) Judge(now time.Time, claim *Claim, keys []Key, verdicts []Verdi
 		}
 	}
 	return verdicts
+}
+
+// Reach is how far back the window remembers at now; forgets is false as long
+// as that is everything it was ever shown.
+func (w *Window) Reach(now time.Time) (reach time.Duration, forgets bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.maxAge > 0 {
+		reach, forgets = w.maxAge, true
+	}
+	if w.seen.Len() < w.capacity {
+		return reach, forgets
+	}
+	if _, oldest, ok := w.seen.GetOldest(); ok {
+		if age := now.Sub(time.Unix(0, oldest.at)); !forgets || age < reach {
+			reach, forgets = age, true
+		}
+	}
+	return reach, forgets
 }

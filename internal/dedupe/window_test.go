@@ -3,8 +3,10 @@ package dedupe
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 )
@@ -117,25 +119,91 @@ func TestCapacityBelowOneIsAnError(t *testing.T) {
 	}
 }
 
+func TestReachIsTheAgeOfTheOldestKeyOfAFullWindow(t *testing.T) {
+	w := window(t, 2, 0)
+	for i := range 2 {
+		if _, forgets := w.Reach(now.Add(time.Hour)); forgets {
+			t.Errorf("a window with %d keys of 2 forgets", i)
+		}
+		w.Judge(now.Add(time.Duration(i)*time.Minute), &Claim{}, ids(uint64(i), uint64(i+1)), nil)
+	}
+	if reach, forgets := w.Reach(now.Add(5 * time.Minute)); !forgets || reach != 5*time.Minute {
+		t.Errorf("full: reaches back %v, forgets %v", reach, forgets)
+	}
+	w.Judge(now.Add(2*time.Minute), &Claim{}, ids(2, 3), nil)
+	if reach, _ := w.Reach(now.Add(5 * time.Minute)); reach != 4*time.Minute {
+		t.Errorf("after the oldest went: reaches back %v", reach)
+	}
+	if reach, forgets := window(t, 2, time.Minute).Reach(now); !forgets || reach != time.Minute {
+		t.Errorf("with a maximum age: reaches back %v, forgets %v", reach, forgets)
+	}
+}
+
+// The window as the connections of a firehose use it: keys new, keys that a
+// redundant copy brings again, from one goroutine and from forty, which share
+// twenty windows or one.
 func BenchmarkWindow(b *testing.B) {
-	for _, capacity := range []int{10_000, 1_000_000} {
-		b.Run(strconv.Itoa(capacity), func(b *testing.B) {
-			w, _ := NewWindow(capacity, 0)
-			claim := &Claim{}
-			var verdicts []Verdict
-			id := uint64(1)
-			for ; id < uint64(capacity); id++ {
-				w.Judge(now, claim, ids(id<<22, id<<22+1), nil)
+	const keys, perRead = 1_000_000, 64
+	for _, c := range []struct {
+		what                string
+		goroutines, windows int
+		known               bool
+	}{
+		{"new/1 goroutine", 1, 1, false},
+		{"known/1 goroutine", 1, 1, true},
+		{"new/40 goroutines, 20 windows", 40, 20, false},
+		{"known/40 goroutines, 20 windows", 40, 20, true},
+		{"new/40 goroutines, 1 window", 40, 1, false},
+		{"known/40 goroutines, 1 window", 40, 1, true},
+	} {
+		b.Run(c.what, func(b *testing.B) {
+			before := heap()
+			windows := make([]*Window, c.windows)
+			for i := range windows {
+				windows[i], _ = NewWindow(keys/c.windows, 0)
+				judgeAll(windows[i], uint64(i), 0, keys/c.windows, perRead)
 			}
-			keys := make([]Key, 64)
+			perKey := float64(heap()-before) / keys
+			each := b.N/c.goroutines + 1
+			var running sync.WaitGroup
 			b.ResetTimer()
-			for n := 0; n < b.N; n += len(keys) {
-				for i := range keys {
-					id++
-					keys[i] = Snowflake(id << 22)
+			for g := range c.goroutines {
+				w := g % c.windows
+				from := 0
+				if !c.known {
+					from = keys + g*each
 				}
-				verdicts = w.Judge(now, claim, keys, verdicts[:0])
+				running.Go(func() { judgeAll(windows[w], uint64(w), from, each, perRead) })
 			}
+			running.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "keys/s")
+			b.ReportMetric(perKey, "B/key")
+			runtime.KeepAlive(windows)
 		})
 	}
+}
+
+// judgeAll shows a window n keys of a series, from one on, in reads; those it
+// was filled with come again after the last.
+func judgeAll(w *Window, series uint64, from, n, perRead int) {
+	claim := &Claim{}
+	keys := make([]Key, perRead)
+	var verdicts []Verdict
+	for done := 0; done < n; done += perRead {
+		for i := range keys {
+			at := from + done + i
+			if from == 0 {
+				at %= w.capacity
+			}
+			keys[i] = Snowflake(series<<56 | uint64(at)<<20)
+		}
+		verdicts = w.Judge(now, claim, keys[:min(perRead, n-done)], verdicts[:0])
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

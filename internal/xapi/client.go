@@ -29,6 +29,10 @@ type Config struct {
 	TLS        *tls.Config       // nil: Go's defaults
 	ProxyURL   string            // http, https or socks5; "": as the environment says
 
+	// LocalAddress is the IP address that the sockets are bound to; "": as the
+	// system chooses. Dial must be nil with it.
+	LocalAddress string
+
 	// Dial makes the sockets; nil: a net.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Stalls tells time in which nobody waited from time in which nothing

@@ -45,12 +45,28 @@ func newOrigin(cfg Config) (*origin, error) {
 		o.tls.NextProtos = nil // HTTP/2 would be agreed on here
 	}
 	if o.dial == nil {
-		o.dial = new(net.Dialer).DialContext
+		local, err := localAddress(cfg.LocalAddress)
+		if err != nil {
+			return nil, err
+		}
+		o.dial = (&net.Dialer{LocalAddr: local}).DialContext
 	}
 	if o.agent == "" {
 		o.agent = "xconnect (+https://github.com/xconnect-dev/xconnect)"
 	}
 	return o, nil
+}
+
+// localAddress is where sockets begin; nil: where the system chooses.
+func localAddress(s string) (net.Addr, error) {
+	if s == "" {
+		return nil, nil
+	}
+	ip := net.ParseIP(s)
+	if ip == nil {
+		return nil, fmt.Errorf("local_address %q is not an IP address", s)
+	}
+	return &net.TCPAddr{IP: ip}, nil
 }
 
 // parseBase never repeats the URL in an error: it may hold a password.

@@ -73,6 +73,22 @@ func (s Stream) CheckParameters(parameters map[string]string) error {
 	return nil
 }
 
+// Select is the partitions to read: those that were chosen, or all of the
+// stream's when none was. A stream without partitions has one, 0.
+func (s Stream) Select(chosen []int) []int {
+	switch {
+	case s.Partitions == 0:
+		return []int{0}
+	case len(chosen) > 0:
+		return chosen
+	}
+	all := make([]int, s.Partitions)
+	for i := range all {
+		all[i] = i + 1
+	}
+	return all
+}
+
 // Streams returns the catalogue, in the order of X's documentation.
 func Streams() []Stream {
 	streams := slices.Clone(catalogue)
