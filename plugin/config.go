@@ -73,17 +73,14 @@ let parameters = this.parameters.or({}).keys().filter(name -> !$fields.contains(
 let why = %s.get($stream)
 let unsupported = if $why != null { ["stream: %%s %%s".format($stream, $why)] } else { [] }
 
-let capacity = this.dedupe.capacity.or(1000000).number().catch(0)
-let batch = if $capacity > 0 && this.max_batch.or(1000).number().catch(0) > $capacity {
-  ["max_batch must not be more than dedupe.capacity: a batch must fit into the window that keeps it free of repeats"]
-} else { [] }
+%s
 
 let timeout = this.heartbeat_timeout.or("1h").string().parse_duration().catch(0)
 let watchdog = if $timeout > 0 && $timeout <= %s.get($stream).or(0) {
   ["heartbeat_timeout must be longer than the time between two of X's heartbeats, or a quiet connection would never last"]
 } else { [] }
 
-root = $credentials.concat($parameters, $unsupported, $batch, $watchdog)`, literal(fields), literal(refused), literal(heartbeats))
+root = $credentials.concat($parameters, $unsupported, $connections, $watchdog)`, literal(fields), literal(refused), lintConnections(), literal(heartbeats))
 }
 
 // literal writes v as a Bloblang literal, of which JSON is a part.
@@ -153,6 +150,8 @@ func (p *parser) int(name ...string) int {
 	}
 	return v
 }
+
+func (p *parser) ints(name ...string) []int { return field(p, name, p.conf.FieldIntList) }
 
 // duration reads a duration that must be positive, or returns otherwise when
 // the field is not set.

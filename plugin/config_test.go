@@ -17,7 +17,15 @@ func TestWrongConfigs(t *testing.T) {
 		also   string // in the constructor's error, where it differs
 	}{
 		"unknown stream":                    {token + "stream: firehoes", "firehoes", ""},
-		"stream with partitions":            {token + "stream: firehose", "has 20 partitions", ""},
+		"partition out of range":            {token + "stream: sample10\npartitions: [1, 3]", "between 1 and 2", "3 is not one of the 2 partitions"},
+		"partition 0":                       {token + "stream: sample10\npartitions: [0]", "between 1 and 2", "0 is not one of the 2 partitions"},
+		"partition twice":                   {token + "stream: firehose\npartitions: [4, 5, 4]", "stands there twice", ""},
+		"partition of a stream without":     {token + "partitions: [1]", "stream filtered has none", ""},
+		"zero connections":                  {token + "connections: 0", "greater than zero", "connections"},
+		"more connections than X allows":    {token + "connections: 3", "allow_more_connections", ""},
+		"more over all partitions":          {token + "stream: firehose\nconnections: 2", "40", "more than the 20"},
+		"no local address":                  {token + "networks: [{local_address: eth0}]", "IP address", "networks, entry 1: local_address"},
+		"no proxy in a network":             {token + "networks: [{}, {proxy_url: 'ftp://a'}]", "networks", "networks, entry 2: proxy_url"},
 		"powertrack":                        {token + "stream: powertrack", "needs Basic authentication", ""},
 		"no credential":                     {"stream: sample", "exactly one of bearer_token", "set it to the app's bearer token"},
 		"token and token file":              {token + "bearer_token_file: /a", "exactly one of bearer_token", "exclude each other"},
@@ -42,7 +50,8 @@ func TestWrongConfigs(t *testing.T) {
 		"zero max_line_bytes":               {token + "max_line_bytes: 0", "greater than zero", "max_line_bytes"},
 		"zero max_batch":                    {token + "max_batch: 0", "greater than zero", "max_batch"},
 		"zero dedupe.capacity":              {token + "dedupe: {capacity: 0}\nmax_batch: 1", "greater than zero", "dedupe.capacity"},
-		"batch larger than the window":      {token + "dedupe: {capacity: 10}", "must not be more than dedupe.capacity", "dedupe.capacity (10)"},
+		"batch larger than the window":      {token + "dedupe: {capacity: 10}", "must not be more than the share", "dedupe.capacity (10)"},
+		"batch larger than a partition's":   {token + "stream: sample10\ndedupe: {capacity: 1999}", "must not be more than the share", "dedupe.capacity (999)"},
 		"unknown field":                     {token + "bearer_tokn: a", "bearer_tokn", "-"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,8 +87,17 @@ func TestRightConfigs(t *testing.T) {
 		"this machine, v6":   "bearer_token: a\nbase_url: http://[::1]:8080",
 		"this machine, name": "bearer_token: a\nbase_url: http://localhost:8080/",
 		"fields":             "bearer_token: a\nstream: sample\nparameters: {tweet.fields: 'created_at,lang', expansions: author_id}",
+		"a partition":        "bearer_token: a\nstream: firehose\npartitions: [20]\nconnections: 20",
+		"by contract":        "bearer_token: a\nstream: firehose\nconnections: 2\nallow_more_connections: true",
+		"no published limit": "bearer_token: a\nstream: likes_firehose\nconnections: 5",
+		"networks":           "bearer_token: a\nconnections: 2\nnetworks: [{local_address: 127.0.0.2}, {local_address: '::1', proxy_url: 'http://p:3128'}, {}]",
 		"everything": `
 bearer_token: a
+stream: sample10
+partitions: [2]
+connections: 2
+allow_more_connections: false
+networks: [{local_address: 127.0.0.1}]
 connect_timeout: 3s
 heartbeat_timeout: 1m
 silence_timeout: 10m

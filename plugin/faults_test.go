@@ -1,9 +1,6 @@
 package plugin
 
 import (
-	"encoding/json"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -188,15 +185,4 @@ func TestOtherReadingsOfBackfillLoseNothing(t *testing.T) {
 }
 
 // connects are all requests for a stream that X has seen.
-func (w *world) connects() []simulator.Connect {
-	w.Helper()
-	answer := httptest.NewRecorder()
-	w.sim.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/simulator/connections", nil))
-	var body struct {
-		Connects []simulator.Connect `json:"connects"`
-	}
-	if err := json.Unmarshal(answer.Body.Bytes(), &body); err != nil {
-		w.Fatal(err)
-	}
-	return body.Connects
-}
+func (w *world) connects() []simulator.Connect { return w.sim.Connections().Connects }

@@ -28,6 +28,9 @@ const InputName = "x_stream"
 // Names of the input's config fields. Once released they do not change.
 const (
 	fieldStream           = "stream"
+	fieldPartitions       = "partitions"
+	fieldConnections      = "connections"
+	fieldAllowMore        = "allow_more_connections"
 	fieldBearerToken      = "bearer_token"
 	fieldBearerTokenFile  = "bearer_token_file"
 	fieldAPIKey           = "api_key"
@@ -52,6 +55,7 @@ const (
 const (
 	metaStream     = "x_stream"
 	metaPartition  = "x_partition"
+	metaConnection = "x_connection"
 	metaSource     = "x_source"
 	metaID         = "x_id"
 	metaCreatedAt  = "x_created_at"
@@ -78,6 +82,15 @@ func inputSpec() *service.ConfigSpec {
 				Description("The stream to read.").
 				Default("filtered").
 				LintRule(lintOption(fieldStream, streamOptions())),
+			service.NewIntListField(fieldPartitions).
+				Description("The partitions to read, of a stream that has some. Several inputs, or hosts, can share a stream this way. Default: all of them.").
+				Optional().
+				Example([]any{1, 2, 3}),
+			positiveIntField(fieldConnections, 1,
+				"How many connections to keep to each partition. Each carries everything, so the failure of one of two costs nothing: no gap, no repeat, no pause. X allows only so many, see `allow_more_connections`."),
+			service.NewBoolField(fieldAllowMore).
+				Description("Whether `connections` times the number of partitions may be more than X allows by its documentation (filtered, sample, sample10 and activity 2, firehose 20), because your contract gives you more.").
+				Default(false).Advanced(),
 			service.NewStringField(fieldBearerToken).
 				Description("App-only bearer token of the X app. Set one of `bearer_token`, `bearer_token_file`, or `api_key` with `api_secret`. It is sent to the host of `base_url` only.").
 				Secret().Optional().
@@ -119,7 +132,7 @@ func inputSpec() *service.ConfigSpec {
 			repairField(),
 			service.NewObjectField(fieldDedupe,
 				positiveIntField(fieldCapacity, 1_000_000,
-					"How many keys are remembered, for the whole input, at about 120 bytes each. It must hold what the stream carries in the time that a backfill reaches back: five minutes."),
+					"How many keys are remembered, for the whole input, at about 150 bytes each; partitions share them evenly. It should hold what the stream carries in the time that a backfill reaches back, five minutes: 2,000,000 for a whole firehose. A warning says when it does not."),
 				service.NewDurationField(fieldMaxAge).
 					Description("How long a key is remembered at most. `0s`: until it is the oldest of a full window.").
 					Default("0s").
@@ -129,6 +142,7 @@ func inputSpec() *service.ConfigSpec {
 				Description("Whether each message carries the metadata that differ from event to event (`x_id`, `x_created_at`). Without them a busy stream costs less.").
 				Default(true).Advanced(),
 			service.NewTLSField(fieldTLS).Optional(),
+			networksField(),
 			service.NewStringField(fieldProxyURL).
 				Description("Proxy to connect through (`http://`, `https://` or `socks5://`, with user and password where it needs them). Default: the environment's `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.").
 				Secret().Optional().Advanced(),
@@ -151,16 +165,21 @@ output:
 }
 
 const inputDescription = `
-Keeps a connection to a stream up: it leaves one that is silent for too long, connects again on X's own schedules, asks for a backfill of what it missed and removes the repeats that a backfill brings. Each message is one event, byte for byte as X sent it.
+Keeps connections to a stream up: it leaves one that is silent for too long, connects again on X's own schedules, asks for a backfill of what it missed and removes the repeats that a backfill brings. Each message is one event, byte for byte as X sent it.
 
 ## Delivery
 
 An event counts as delivered when the output has acknowledged it. Batches that the output rejects are sent again, whole, until it takes them: at least once, in any order. Do not put a ` + "`buffer`" + ` behind this input: it acknowledges what is not delivered yet.
 
+## Redundant connections and partitions
+
+With ` + "`connections: 2`" + ` a second connection to each partition carries the same, and what comes twice is dropped before a message is built. While one of them fails the other goes on: nothing is missing, and nothing is asked for again. All connects share the budget that X allows (50 in 15 minutes on the filtered stream). Each partition gets its first connection before any gets its second, and a partition that cannot connect never holds up the others. X advises to let redundant connections take different ways out: see ` + "`networks`" + `.
+
 ## Metadata
 
 - ` + "`x_stream`" + `: the stream's name
 - ` + "`x_partition`" + `: the partition, 1 on a stream without partitions
+- ` + "`x_connection`" + `: which of the partition's connections brought it, from 1
 - ` + "`x_source`" + `: ` + "`live` or `backfill`" + `
 - ` + "`x_id`" + `: the event's key: the Post ID, or what identifies an event of another kind
 - ` + "`x_created_at`" + `: creation of the event, RFC 3339 with milliseconds; missing where the event does not say
@@ -168,7 +187,7 @@ An event counts as delivered when the output has acknowledged it. Batches that t
 
 ## Metrics
 
-All begin with ` + "`x_stream_`" + ` and carry the label ` + "`partition`" + ` where one is meant: ` + "`connections_up`, `events` (by `source`), `duplicates`, `reconnects` (by `reason`), `wait_seconds`, `lag_seconds` (now minus creation of the newest live event read), `queue_bytes`, `in_flight_bytes`, `gap_open_seconds`, `gap_lost_seconds` (by `reason`), `undelivered_seconds` (now minus the moment up to which everything is delivered or lost), `oversized_lines`, `malformed_lines`, `rejected_events`" + `.`
+All begin with ` + "`x_stream_`" + ` and carry the label ` + "`partition`" + ` where one is meant: ` + "`connections_up`, `events` (by `source`), `duplicates` (dropped before a message was built, by `source` of the copy), `reconnects` (by `reason`), `wait_seconds` (on X's schedules, and for the connect budget), `lag_seconds` (now minus creation of the newest live event read), `queue_bytes`, `in_flight_bytes`, `gap_open_seconds`, `gap_lost_seconds` (by `reason`), `undelivered_seconds` (now minus the moment up to which everything is delivered or lost), `oversized_lines`, `malformed_lines`, `rejected_events`" + `.`
 
 type input struct {
 	ingest        *ingest.Ingest
@@ -253,6 +272,7 @@ func (i *input) prototype(ctx context.Context, r *ingest.Read, source ingest.Sou
 	m := service.NewMessageWithContext(ctx, nil)
 	m.MetaSetMut(metaStream, i.stream)
 	m.MetaSetMut(metaPartition, partitionName(r.Partition))
+	m.MetaSetMut(metaConnection, strconv.Itoa(r.Connection))
 	m.MetaSetMut(metaSource, source.String())
 	m.MetaSetMut(metaReceivedAt, r.Received.UTC().Format(metaTime))
 	return m
@@ -307,6 +327,8 @@ func inputConfig(conf *service.ParsedConfig, res *service.Resources, dial dialer
 	client.HeartbeatTimeout = p.duration(path(fieldHeartbeatTimeout), stream.Watchdog)
 	client.MaxLineBytes = p.int(fieldMaxLineBytes)
 	client.ProxyURL = p.string(fieldProxyURL)
+	cfg.Partitions = p.ints(fieldPartitions)
+	cfg.Connections = p.int(fieldConnections)
 	cfg.SilenceTimeout = p.duration(path(fieldSilenceTimeout), 0)
 	cfg.QueueBytes = int64(p.int(fieldQueueBytes))
 	cfg.InFlightBytes = int64(p.int(fieldInFlightBytes))
@@ -318,9 +340,8 @@ func inputConfig(conf *service.ParsedConfig, res *service.Resources, dial dialer
 	if p.err != nil {
 		return cfg, p.err
 	}
-	if cfg.MaxBatch > cfg.DedupeCapacity {
-		return cfg, fmt.Errorf("%s: %d is more than %s.%s (%d): a batch must fit into the window that keeps it free of repeats",
-			fieldMaxBatch, cfg.MaxBatch, fieldDedupe, fieldCapacity, cfg.DedupeCapacity)
+	if err := checkConnections(stream, cfg, p.bool(fieldAllowMore)); err != nil {
+		return cfg, err
 	}
 	if client.HeartbeatTimeout <= stream.Heartbeat {
 		return cfg, fmt.Errorf("%s: %s is not longer than the %s between two of X's heartbeats: a quiet connection would never last",
@@ -339,10 +360,8 @@ func inputConfig(conf *service.ParsedConfig, res *service.Resources, dial dialer
 	}
 	cfg.ConnectTimeout = client.ConnectTimeout
 	cfg.MaxLineBytes = client.MaxLineBytes
-	if cfg.Client, err = xapi.NewClient(client); err != nil {
-		return cfg, err
-	}
-	return cfg, nil
+	cfg.Clients, err = clients(conf, client)
+	return cfg, err
 }
 
 // credentials picks the one way to authenticate that the config sets.
@@ -376,11 +395,8 @@ func credentials(p *parser, client xapi.Config) (xapi.Credentials, error) {
 
 // unsupported says why a stream of the catalogue cannot be read yet.
 func unsupported(s xapi.Stream) string {
-	switch {
-	case s.Name == "powertrack":
+	if s.Name == "powertrack" {
 		return "needs Basic authentication, an account and a label, which this version has no fields for; use powerstream"
-	case s.Partitions > 0:
-		return fmt.Sprintf("has %d partitions, and this version reads streams without partitions only", s.Partitions)
 	}
 	return ""
 }

@@ -63,7 +63,7 @@ func newMetrics(m *service.Metrics) *metrics {
 		open:        m.NewGauge("x_stream_gap_open_seconds", partition),
 		undelivered: m.NewGauge("x_stream_undelivered_seconds", partition),
 		events:      m.NewCounter("x_stream_events", partition, "source"),
-		duplicates:  m.NewCounter("x_stream_duplicates", partition),
+		duplicates:  m.NewCounter("x_stream_duplicates", partition, "source"),
 		reconnects:  m.NewCounter("x_stream_reconnects", partition, "reason"),
 		waited:      seconds{counter: m.NewCounter("x_stream_wait_seconds", partition)},
 		lost:        seconds{counter: m.NewCounter("x_stream_gap_lost_seconds", partition, "reason")},
@@ -81,12 +81,14 @@ func (m *metrics) Reconnecting(partition int, reason string, wait time.Duration)
 	m.waited.add(wait, p)
 }
 
+func (m *metrics) Waited(partition int, d time.Duration) { m.waited.add(d, partitionName(partition)) }
+
 func (m *metrics) Arrived(partition int, c ingest.Counts) {
 	p := partitionName(partition)
-	for source, n := range c.New {
-		count(m.events, n, p, ingest.Source(source).String())
+	for source := range ingest.NumSources {
+		count(m.events, c.New[source], p, source.String())
+		count(m.duplicates, c.Duplicates[source], p, source.String())
 	}
-	count(m.duplicates, c.Duplicates, p)
 	count(m.oversized, c.Oversized, p)
 	count(m.malformed, c.Malformed, p)
 	if c.Lag != 0 {

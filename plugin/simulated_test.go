@@ -26,7 +26,9 @@ type world struct {
 	network *simulator.MemoryListener
 	log     logs
 	sink    sink
+	gauges  gauges
 	began   time.Time
+	stream  string
 	// In YAML: the sink's batching policy, the input's credentials, and a
 	// cache resource, if there is to be one.
 	batching, credentials, cache string
@@ -41,7 +43,7 @@ func inWorld(t *testing.T, x simulator.Config, test func(w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &world{T: t, sim: sim, network: sim.ListenMemory(), began: time.Now(), batching: "{}", credentials: "bearer_token: simulator"}
+		w := &world{T: t, sim: sim, network: sim.ListenMemory(), began: time.Now(), stream: "filtered", batching: "{}", credentials: "bearer_token: simulator"}
 		ctx, stop := context.WithCancel(context.Background())
 		var serving sync.WaitGroup
 		serving.Go(func() {
@@ -72,10 +74,15 @@ func (w *world) pipeline(fields, processors string) (stop func()) {
 	if err != nil {
 		w.Fatal(err)
 	}
+	if err := env.RegisterMetricsExporter("gauges", service.NewConfigSpec(),
+		func(*service.ParsedConfig, *service.Logger) (service.MetricsExporter, error) { return &w.gauges, nil }); err != nil {
+		w.Fatal(err)
+	}
 	b := env.NewStreamBuilder()
 	b.SetLogger(slog.New(&w.log))
-	config := "x_stream:\n  base_url: http://127.0.0.1\n" + indent(w.credentials) + indent(fields)
+	config := "x_stream:\n  base_url: http://127.0.0.1\n  stream: " + w.stream + "\n" + indent(w.credentials) + indent(fields)
 	for _, err := range []error{
+		b.SetMetricsYAML("gauges: {}"),
 		b.AddInputYAML(config),
 		b.AddOutputYAML("sink:\n  batching: " + w.batching),
 	} {
@@ -144,7 +151,7 @@ func (w *world) outage(faults ...simulator.Fault) {
 // expected are the IDs that must have been delivered between two moments.
 func (w *world) expected(from, to time.Time) []string {
 	w.Helper()
-	ids, err := w.sim.Expected("filtered", 0, from, to)
+	ids, err := w.sim.Expected(w.stream, 0, from, to)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -193,6 +200,8 @@ type sink struct {
 	mu       sync.Mutex
 	seen     map[string]int
 	taken    int                            // messages
+	last     time.Time                      // when one came
+	silence  time.Duration                  // the longest between two
 	refuse   func(m *service.Message) error // nil: takes all
 	held     chan struct{}                  // nil, or closed when writing may go on
 	keep     bool
@@ -221,6 +230,10 @@ func (s *sink) WriteBatch(ctx context.Context, batch service.MessageBatch) error
 	if s.seen == nil {
 		s.seen = map[string]int{}
 	}
+	if now := time.Now(); !s.last.IsZero() {
+		s.silence = max(s.silence, now.Sub(s.last))
+	}
+	s.last = time.Now()
 	var refused *service.BatchError
 	for i, m := range batch {
 		if s.refuse != nil {
@@ -271,6 +284,13 @@ func (s *sink) ids() map[string]int {
 		ids[id] = n
 	}
 	return ids
+}
+
+// longestSilence is the longest time between two messages.
+func (s *sink) longestSilence() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.silence
 }
 
 func (s *sink) count() int {

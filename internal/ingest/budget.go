@@ -22,19 +22,26 @@ type budget struct {
 
 func newBudget(rate xapi.Rate) *budget { return &budget{rate: rate} }
 
-// next is the earliest time, not before now, at which a connect may be sent.
-func (b *budget) next(now time.Time) time.Time {
+// left is the number of connects that may be sent at now.
+func (b *budget) left(now time.Time) int {
 	b.forget(now)
 	if b.told {
-		if b.remaining > 0 {
-			return now
-		}
+		return b.remaining
+	}
+	return b.rate.Count - len(b.sent)
+}
+
+// grows is the next time after now at which more connects may be sent; zero
+// when nothing was spent.
+func (b *budget) grows(now time.Time) time.Time {
+	b.forget(now)
+	switch {
+	case b.told:
 		return b.reset
+	case len(b.sent) > 0:
+		return b.sent[0].Add(b.rate.Per)
 	}
-	if len(b.sent) < b.rate.Count {
-		return now
-	}
-	return b.sent[len(b.sent)-b.rate.Count].Add(b.rate.Per)
+	return time.Time{}
 }
 
 // spent records a connect whose request reached X at now, and what X said of
@@ -44,7 +51,11 @@ func (b *budget) spent(now time.Time, limits xapi.Limits) {
 	b.sent = append(b.sent, now)
 	switch {
 	case limits.Known && limits.Reset.After(now):
-		b.told, b.remaining, b.reset = true, limits.Remaining, limits.Reset
+		left := limits.Remaining
+		if b.told && b.reset.Equal(limits.Reset) {
+			left = min(left, b.remaining) // answers may overtake each other
+		}
+		b.told, b.remaining, b.reset = true, left, limits.Reset
 	case b.told:
 		b.remaining--
 	}

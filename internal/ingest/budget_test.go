@@ -13,14 +13,14 @@ func TestBudgetWithoutHeadersSlides(t *testing.T) {
 	b := newBudget(fifty)
 	now := start
 	for range 50 {
-		if got := b.next(now); !got.Equal(now) {
-			t.Fatalf("held back until %v within the budget", got)
+		if b.left(now) == 0 {
+			t.Fatalf("nothing is left after %d connects", len(b.sent))
 		}
 		b.spent(now, xapi.Limits{})
 		now = now.Add(time.Second)
 	}
-	if got, want := b.next(now), start.Add(15*time.Minute); !got.Equal(want) {
-		t.Errorf("the 51st may be sent at %v, want %v", got, want)
+	if got, want := b.grows(now), start.Add(15*time.Minute); b.left(now) != 0 || !got.Equal(want) {
+		t.Errorf("%d are left after 50, and more at %v, want none until %v", b.left(now), got, want)
 	}
 }
 
@@ -29,7 +29,7 @@ func TestBudgetIsNeverExceeded(t *testing.T) {
 	b := newBudget(fifty)
 	var sent []time.Time
 	for now := start; now.Before(start.Add(6 * time.Hour)); now = now.Add(3 * time.Second) {
-		if b.next(now).After(now) {
+		if b.left(now) == 0 {
 			continue
 		}
 		b.spent(now, xapi.Limits{})
@@ -47,14 +47,25 @@ func TestBudgetBelievesXsHeaders(t *testing.T) {
 	b := newBudget(fifty)
 	reset := start.Add(5 * time.Minute)
 	b.spent(start, xapi.Limits{Known: true, Limit: 100, Remaining: 1, Reset: reset})
-	if got := b.next(start); !got.Equal(start) {
-		t.Errorf("held back until %v with one connect left", got)
+	if got := b.left(start); got != 1 {
+		t.Errorf("%d left, want 1", got)
 	}
 	b.spent(start, xapi.Limits{}) // an answer without headers, as after a reset
-	if got := b.next(start); !got.Equal(reset) {
-		t.Errorf("with none left: %v, want the reset time %v", got, reset)
+	if got := b.grows(start); b.left(start) != 0 || !got.Equal(reset) {
+		t.Errorf("%d left until %v, want none until %v", b.left(start), got, reset)
 	}
-	if got := b.next(reset); !got.Equal(reset) {
-		t.Errorf("after the reset: held back until %v", got)
+	if got := b.left(reset); got != 50 {
+		t.Errorf("after the reset: %d left, want 50", got)
+	}
+}
+
+func TestBudgetTakesTheLeastOfAnswersThatOvertakeEachOther(t *testing.T) {
+	b := newBudget(fifty)
+	reset := start.Add(5 * time.Minute)
+	for _, remaining := range []int{48, 47, 49} {
+		b.spent(start, xapi.Limits{Known: true, Limit: 50, Remaining: remaining, Reset: reset})
+	}
+	if got := b.left(start); got != 47 {
+		t.Errorf("%d left, want 47", got)
 	}
 }

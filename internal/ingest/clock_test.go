@@ -30,7 +30,9 @@ func TestWrongClockOfThisMachine(t *testing.T) {
 					mu.Unlock()
 					w.Header().Set("Date", xNow().UTC().Format(http.TimeFormat))
 					for n := range 60 {
-						time.Sleep(time.Second)
+						if sleep(r.Context(), time.Second); r.Context().Err() != nil {
+							return
+						}
 						id := uint64(xNow().Add(-2*time.Second).UnixMilli()-xapi.SnowflakeTime(0))<<22 | uint64(n)
 						fmt.Fprintf(w, "{\"data\":{\"id\":\"%d\"}}\r\n", id)
 						w.(http.Flusher).Flush()

@@ -21,12 +21,19 @@ const (
 	garbageEvery = time.Minute
 )
 
+// redundantPause is how long a connection waits before it connects again while
+// another serves its partition. Where X ends several at a time, those that
+// leave a partition alone go first.
+const redundantPause = time.Second
+
 // connection keeps one connection of a partition up: it connects, reads until
 // the end, and connects again when its supervisor says so. It runs in one
 // goroutine.
 type connection struct {
 	in         *Ingest
 	partition  *partition
+	number     int // 1..N, of the partition's
+	client     *xapi.Client
 	supervisor *supervisor
 	sieve      sieve
 	log        *slog.Logger
@@ -35,34 +42,57 @@ type connection struct {
 	garbageAt  time.Time // when garbage was last logged
 }
 
-func newConnection(in *Ingest, p *partition) *connection {
+func newConnection(in *Ingest, p *partition, number int) *connection {
 	log := in.log.With("stream", in.cfg.Stream.Name)
 	if p.number > 0 {
 		log = log.With("partition", p.number)
 	}
+	if in.cfg.Connections > 1 {
+		log = log.With("connection", number)
+	}
 	return &connection{
-		in: in, partition: p, log: log,
+		in: in, partition: p, number: number, log: log,
+		client:     in.cfg.Clients[(number-1)%len(in.cfg.Clients)],
 		supervisor: newSupervisor(in.cfg.Jitter),
-		sieve:      sieve{format: in.cfg.Stream.Format, window: p.window},
+		sieve:      sieve{format: in.cfg.Stream.Format, partition: p, connection: number},
 	}
 }
 
-// run keeps the connection up until ctx ends.
+// run keeps the connection up until ctx ends, or until X has shown that it
+// allows one connection only.
 func (c *connection) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		end := c.once(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		wait := c.supervisor.next(end, time.Now())
-		wait = max(wait, c.in.mayConnect())
-		c.in.observer.Reconnecting(c.partition.number, reasonOf(end.problem), wait)
-		c.report(end, wait)
-		if !end.opened {
-			c.in.delivery.failed(end.problem)
+		ended := c.in.now()
+		c.pause(ctx, end)
+		if end.opened && c.partition.supplanted(c.number, ended) && c.in.redundant(c.partition) {
+			c.log.Warn("X ends one connection of this app when another opens: going on with fewer; set connections to 1, or ask X for redundant connections")
+			return
 		}
-		sleep(ctx, wait)
 	}
+}
+
+// pause waits as the schedule says after an ending.
+func (c *connection) pause(ctx context.Context, end ending) {
+	wait := c.supervisor.next(end, time.Now())
+	crowded := end.problem.Class == xapi.TooManyConnections && c.in.crowd(c)
+	if crowded {
+		wait = 0 // it waits in its turn
+	}
+	if c.in.redundant(c.partition) {
+		wait = max(wait, redundantPause)
+	}
+	c.in.observer.Reconnecting(c.partition.number, reasonOf(end.problem), wait)
+	if !crowded {
+		c.report(end, wait)
+	}
+	if !end.opened {
+		c.in.delivery.failed(end.problem)
+	}
+	sleep(ctx, wait)
 }
 
 // once opens a connection and reads it to its end.
@@ -75,19 +105,14 @@ func (c *connection) once(ctx context.Context) ending {
 		return ending{problem: problem}
 	}
 	defer conn.Close()
+	defer c.in.closed(c.partition)
 	opened := wall(conn.Opened()).Add(conn.Skew())
-	backfill := time.Duration(minutes) * time.Minute
 	c.partition.begin(opened)
-	gone, reason := c.partition.opened(opened, backfill)
+	sp, gone, reason := c.partition.opened(c.number, opened, time.Duration(minutes)*time.Minute)
+	defer c.partition.ended(sp)
 	c.welcome(conn, minutes, gone, reason)
 
-	sp := newSpan(opened, backfill, c.partition.overlap, c.in.cfg.SilenceTimeout > 0)
-	c.in.connected(c.partition, 1)
 	end := c.consume(ctx, conn, sp)
-	c.in.connected(c.partition, -1)
-	if sp.settled {
-		c.partition.lost(sp.until)
-	}
 	end.opened = true
 	end.lived = time.Since(conn.Opened())
 	return end
@@ -97,21 +122,27 @@ func (c *connection) once(ctx context.Context) ending {
 // the backfill it connects at once without; it asks twice before it believes
 // that, for a gap that is not asked for is lost.
 func (c *connection) open(ctx context.Context) (conn *xapi.Connection, minutes int, problem *xapi.Problem) {
-	now := c.in.now()
-	minutes = c.partition.backfill(now, c.in.cfg.ConnectTimeout)
-	for range 2 {
-		conn, problem = c.in.dial(ctx, c.request(minutes))
-		if problem == nil || minutes == 0 || !refusesBackfill(problem) {
-			return conn, minutes, problem
+	var refusal *xapi.Problem
+	for asked := 0; ; asked++ {
+		if err := c.in.turn(ctx, c); err != nil {
+			return nil, 0, asProblem(err)
 		}
+		now := c.in.now()
+		minutes = 0
+		if asked < 2 {
+			minutes = c.partition.backfill(now, c.in.cfg.ConnectTimeout)
+		}
+		conn, problem = c.in.dial(ctx, c, c.request(minutes))
+		if problem != nil && minutes > 0 && refusesBackfill(problem) {
+			refusal = problem
+			continue
+		}
+		if problem == nil && asked >= 2 && c.partition.refused(now) {
+			c.log.Warn("X refuses backfill to this account, so what is missed at a disconnection cannot be fetched; asking again every hour",
+				"answer", refusal.Error())
+		}
+		return conn, minutes, problem
 	}
-	refusal := problem
-	conn, problem = c.in.dial(ctx, c.request(0))
-	if problem == nil && c.partition.refused(now) {
-		c.log.Warn("X refuses backfill to this account, so what is missed at a disconnection cannot be fetched; asking again every hour",
-			"answer", refusal.Error())
-	}
-	return conn, 0, problem
 }
 
 func (c *connection) request(minutes int) xapi.Request {
@@ -174,14 +205,9 @@ func (a announcement) orElse(p *xapi.Problem) *xapi.Problem {
 // prove moves the coverage, now that all that had arrived by proof, which was
 // so long ago, is queued.
 func (c *connection) prove(sp *span, proof time.Time, ago time.Duration) {
-	unsettled := !sp.settled
-	proven := sp.prove(proof)
-	if unsettled && sp.settled {
-		for _, gap := range c.partition.missing(sp.opened) {
-			c.log.Info("gap closed by backfill", "period", gap.String(), "seconds", gap.Duration().Seconds())
-		}
+	for _, gap := range c.partition.prove(sp, proof) {
+		c.log.Info("gap closed by backfill", "period", gap.String(), "seconds", gap.Duration().Seconds())
 	}
-	c.partition.received(proven)
 	if ago < time.Second {
 		// Only while we keep up is a delay X's and not our own.
 		c.partition.measure(c.sieve.late)
@@ -192,8 +218,6 @@ func (c *connection) prove(sp *span, proof time.Time, ago time.Duration) {
 // enqueue hands a read on. It waits for room until ctx ends.
 func (c *connection) enqueue(ctx context.Context, out sifted, silence *silence) error {
 	if out.read != nil {
-		out.read.Partition = c.partition.number
-		out.read.resolve = c.partition.track()
 		silence.pause() // waiting for room is not X's silence
 		if err := c.in.delivery.put(ctx, out.read); err != nil {
 			return fmt.Errorf("waiting for room in the queue: %w", err)

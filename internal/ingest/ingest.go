@@ -19,11 +19,22 @@ import (
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
+const (
+	// spread is the time between the first connects of two connections.
+	spread = 50 * time.Millisecond
+	// forgettingEvery bounds how often a window that is too small is logged.
+	forgettingEvery = time.Hour
+)
+
 // Config says what to read and within which bounds. Every field is required
 // unless its comment gives a zero value a meaning.
 type Config struct {
-	Client         *xapi.Client
+	// Clients are the ways to X. Connection i of a partition takes the i-th,
+	// and the first again after the last.
+	Clients        []*xapi.Client
 	Stream         xapi.Stream
+	Partitions     []int         // empty: those of the stream
+	Connections    int           // to each partition
 	ConnectTimeout time.Duration // as the client's; a backfill must reach back over it
 	SilenceTimeout time.Duration // 0: off
 	MaxLineBytes   int           // as the client's, for the log
@@ -35,7 +46,7 @@ type Config struct {
 	Overlap        time.Duration // how far before a gap events may be missing
 	AlwaysBackfill bool          // ask for five minutes at every reconnect
 
-	DedupeCapacity int
+	DedupeCapacity int           // keys, for all partitions together
 	DedupeMaxAge   time.Duration // 0: none
 
 	// DropRejected makes a rejected batch lost, instead of handing it out
@@ -58,31 +69,41 @@ type Ingest struct {
 	delivery *delivery
 	parts    []*partition
 
+	forgetting time.Time // when a window that is too small was last logged
+
 	startOnce sync.Once
 	ctx       context.Context
 	cancel    context.CancelFunc
 	running   sync.WaitGroup
 
-	mu     sync.Mutex
-	budget *budget
-	skew   time.Duration // X's clock minus ours, as last seen
+	mu           sync.Mutex
+	skew         time.Duration             // X's clock minus ours, as last seen
+	turns        *turns                    // made at the start
+	waiting      map[*connection]time.Time // for the connect budget, and until when
+	waitingSince time.Time
+	told         []int  // partitions of them that the log has named; nil: nothing was said
+	changed      signal // of turns
 }
 
 // New makes an Ingest that does nothing until its first Connect.
 func New(cfg Config) (*Ingest, error) {
-	window, err := dedupe.NewWindow(cfg.DedupeCapacity, cfg.DedupeMaxAge)
-	if err != nil {
-		return nil, err
-	}
 	if cfg.Jitter == nil {
 		cfg.Jitter = rand.Float64
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	in := &Ingest{
 		cfg: cfg, log: cfg.Logger, observer: cfg.Observer,
-		parts:  []*partition{newPartition(0, cfg.Overlap, cfg.AlwaysBackfill, window)},
-		budget: newBudget(cfg.Stream.Connects),
-		ctx:    ctx, cancel: cancel,
+		waiting: map[*connection]time.Time{},
+		ctx:     ctx, cancel: cancel,
+	}
+	numbers := cfg.Stream.Select(cfg.Partitions)
+	for _, n := range numbers {
+		window, err := dedupe.NewWindow(cfg.DedupeCapacity/len(numbers), cfg.DedupeMaxAge)
+		if err != nil {
+			cancel()
+			return nil, err
+		}
+		in.parts = append(in.parts, newPartition(n, cfg, window))
 	}
 	in.delivery = newDelivery(cfg.QueueBytes, cfg.InFlightBytes, cfg.MaxBatch, in.bound)
 	return in, nil
@@ -97,10 +118,20 @@ func (in *Ingest) Connect(ctx context.Context) error {
 	return in.delivery.ready(ctx)
 }
 
+// start sets all connections going, a little apart, and the first of every
+// partition before any second.
 func (in *Ingest) start() {
+	in.turns = newTurns(in.cfg.Stream.Connects, in.parts, in.now())
 	in.running.Go(func() { in.cfg.Pulse.run(in.ctx, in.account) })
-	for _, p := range in.parts {
-		in.running.Go(func() { newConnection(in, p).run(in.ctx) })
+	for n := range in.cfg.Connections {
+		for i, p := range in.parts {
+			c := newConnection(in, p, n+1)
+			delay := time.Duration(n*len(in.parts)+i) * spread
+			in.running.Go(func() {
+				sleep(in.ctx, delay)
+				c.run(in.ctx)
+			})
+		}
 	}
 }
 
@@ -126,6 +157,7 @@ func (in *Ingest) Reject(b *Batch, reason error) {
 	b.Claim.Reject()
 	for _, r := range b.Reads {
 		r.claim.Reject()
+		r.owner.rejected(r)
 		r.resolve()
 	}
 	in.observer.Rejected(b.events)
@@ -150,41 +182,6 @@ func (in *Ingest) Close(ctx context.Context) error {
 	}
 }
 
-// dial opens a connection at the cost of one connect of the budget. It waits
-// when the budget is spent.
-func (in *Ingest) dial(ctx context.Context, r xapi.Request) (*xapi.Connection, *xapi.Problem) {
-	sleep(ctx, in.mayConnect())
-	conn, err := in.cfg.Client.Open(ctx, r)
-	if err != nil {
-		p := asProblem(err)
-		if !p.Date.IsZero() {
-			in.setSkew(xapi.Skew(p.Date, time.Now()))
-		}
-		if p.Sent {
-			in.spent(p.Limits)
-		}
-		return nil, p
-	}
-	in.setSkew(conn.Skew())
-	in.spent(conn.Limits())
-	return conn, nil
-}
-
-// mayConnect is how long the budget holds the next connect back.
-func (in *Ingest) mayConnect() time.Duration {
-	now := in.now()
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.budget.next(now).Sub(now)
-}
-
-func (in *Ingest) spent(limits xapi.Limits) {
-	now := in.now()
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.budget.spent(now, limits)
-}
-
 func (in *Ingest) setSkew(skew time.Duration) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -198,18 +195,34 @@ func (in *Ingest) now() time.Time {
 	return wall(time.Now()).Add(in.skew)
 }
 
-// connected counts a connection that came up (by 1) or went down (by -1).
-func (in *Ingest) connected(p *partition, by int) {
-	in.observer.Connected(p.number, p.connected(by))
-	in.delivery.connected(by)
-}
-
 // account reports the state of all partitions, once a second.
 func (in *Ingest) account() {
+	now := in.now()
 	for _, p := range in.parts {
-		in.observer.Accounted(p.number, p.account(in.now()))
+		in.observer.Accounted(p.number, p.account(now))
 	}
 	in.observer.Held(in.delivery.size())
+	in.tellWaiting(now)
+	in.tellForgetting(now)
+}
+
+// tellForgetting warns of a window that remembers less than a backfill brings
+// again.
+func (in *Ingest) tellForgetting(now time.Time) {
+	if !in.forgetting.IsZero() && now.Sub(in.forgetting) < forgettingEvery {
+		return
+	}
+	for _, p := range in.parts {
+		reach, forgets := p.window.Reach(now)
+		if !forgets || reach >= maxBackfill {
+			continue
+		}
+		in.forgetting = now
+		in.log.Warn("the dedupe window remembers less than a backfill may bring again, so repeats can pass after a disconnection; "+
+			"raise dedupe.capacity (and dedupe.max_age, if it is set)", "stream", in.cfg.Stream.Name,
+			"remembers", reach.Round(time.Second).String(), "backfill_reaches_back", maxBackfill.String(), "capacity", in.cfg.DedupeCapacity)
+		return
+	}
 }
 
 func (in *Ingest) bound() {

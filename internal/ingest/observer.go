@@ -15,6 +15,9 @@ type Observer interface {
 	// Reconnecting is called when an attempt or a connection has ended and the
 	// next attempt follows after wait.
 	Reconnecting(partition int, reason string, wait time.Duration)
+	// Waited is called when a connect may be sent, with the time that it had
+	// to wait for the connect budget or for others that went first.
+	Waited(partition int, d time.Duration)
 	// Arrived is called after each read that held anything but heartbeats.
 	Arrived(partition int, c Counts)
 	// Accounted is called for each partition once a second.

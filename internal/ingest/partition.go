@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"math"
 	"sync"
 	"time"
 
@@ -11,23 +10,15 @@ import (
 	"github.com/xconnect-dev/xconnect/internal/dedupe"
 )
 
-// Reasons for which a period is lost.
-const (
-	lostNoBackfill = "no_backfill"     // X does not serve backfill to this account
-	lostTooOld     = "beyond_backfill" // older than the five minutes that a backfill reaches back
-)
-
-// accessRetry is how long a method that X refused for lack of access is left
-// out.
-const accessRetry = time.Hour
-
 // partition is the account of one partition: what its connections received,
 // which of it the output has acknowledged, and what is missing.
 type partition struct {
-	number  int
-	overlap time.Duration
-	always  bool // ask for the longest backfill at every reconnect
-	window  *dedupe.Window
+	number    int
+	overlap   time.Duration
+	heartbeat time.Duration // X sends at least a byte in this time
+	dataOnly  bool          // see span
+	always    bool          // ask for the longest backfill at every reconnect
+	window    *dedupe.Window
 
 	mu       sync.Mutex
 	ledger   *coverage.Ledger // nil before the first attempt
@@ -38,9 +29,10 @@ type partition struct {
 	seq     uint64
 	steps   []step
 
-	refusedUntil time.Time // backfill is not asked for before
-	up           int       // connections
-	serving      bool      // a connection is proving coverage
+	spans        []*span     // of the connections that are up
+	ends         []time.Time // see widen
+	refusedUntil time.Time   // backfill is not asked for before
+	rivalry      rivalry
 }
 
 // step is coverage that counts as delivered once the read seq and all before
@@ -50,12 +42,16 @@ type step struct {
 	proven coverage.Interval
 }
 
-func newPartition(number int, overlap time.Duration, always bool, window *dedupe.Window) *partition {
-	return &partition{number: number, overlap: overlap, always: always, window: window, tracker: checkpoint.NewUncapped[uint64]()}
+func newPartition(number int, cfg Config, window *dedupe.Window) *partition {
+	return &partition{
+		number: number, overlap: cfg.Overlap, heartbeat: cfg.Stream.Heartbeat,
+		dataOnly: cfg.SilenceTimeout > 0, always: cfg.AlwaysBackfill,
+		window: window, tracker: checkpoint.NewUncapped[uint64](),
+	}
 }
 
-// begin opens the ledger at the first attempt to connect, or at the first
-// opening when that attempt succeeds.
+// begin opens the ledger: when a first attempt to connect failed or had to
+// wait, at its beginning, else at the first opening.
 func (p *partition) begin(at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,21 +60,26 @@ func (p *partition) begin(at time.Time) {
 	}
 }
 
-// connected counts a connection that came up (by 1) or went down (by -1), and
-// returns how many are up.
-func (p *partition) connected(by int) (up int) {
+// judge tells which events of a read are new, and tracks the read if it has
+// any: resolve must then be called exactly once, when they are acknowledged or
+// rejected for good. It is nil when there are none.
+//
+// Both happen in one step. Another connection that finds these events known
+// may prove their time at any moment, and until they are acknowledged that
+// must not count as delivered.
+func (p *partition) judge(now time.Time, claim *dedupe.Claim, keys []dedupe.Key, verdicts []dedupe.Verdict) (_ []dedupe.Verdict, resolve func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.up += by
-	return p.up
+	verdicts = p.window.Judge(now, claim, keys, verdicts)
+	for _, v := range verdicts {
+		if v == dedupe.New {
+			return verdicts, p.track()
+		}
+	}
+	return verdicts, nil
 }
 
-// track registers a read that is about to be queued. The function that it
-// returns must be called exactly once, when the read is acknowledged or
-// rejected for good.
 func (p *partition) track() (resolve func()) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.seq++
 	done := p.tracker.Track(p.seq, 1)
 	return func() {
@@ -100,31 +101,43 @@ func (p *partition) deliver(seq uint64) {
 	p.steps = p.steps[n:]
 }
 
-// received records proven coverage of everything tracked so far.
-func (p *partition) received(proven coverage.Interval) {
-	if proven.Empty() {
-		return
-	}
+// prove moves the coverage of one of the partition's connections, now that all
+// that it had brought by proof is tracked. It returns the gaps that a backfill
+// has closed.
+func (p *partition) prove(sp *span, proof time.Time) (closed []coverage.Interval) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	unsettled := !sp.settled
+	proven := sp.prove(proof)
+	if proven.Empty() {
+		return nil
+	}
+	if unsettled {
+		for _, gap := range p.ledger.Open(sp.opened) {
+			if part := gap.Intersect(proven); !part.Empty() {
+				closed = append(closed, part)
+			}
+		}
+	}
+	p.receive(proven)
+	return closed
+}
+
+// receive records proven coverage of everything tracked so far.
+func (p *partition) receive(proven coverage.Interval) {
 	p.ledger.Received(proven)
-	p.serving = true
 	if p.tracker.Pending() == 0 {
 		p.ledger.Delivered(proven)
 		return
 	}
-	if n := len(p.steps); n > 0 && p.steps[n-1].seq == p.seq && p.steps[n-1].proven.To.Equal(proven.From) {
-		p.steps[n-1].proven.To = proven.To
-		return
+	// Connections that prove the same time in turns make one step.
+	if n := len(p.steps); n > 0 && p.steps[n-1].seq == p.seq {
+		if last := &p.steps[n-1].proven; !proven.From.After(last.To) && !proven.To.Before(last.From) {
+			*last = last.Hull(proven)
+			return
+		}
 	}
 	p.steps = append(p.steps, step{p.seq, proven})
-}
-
-// missing returns the gaps up to at, oldest first.
-func (p *partition) missing(at time.Time) []coverage.Interval {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.ledger.Open(at)
 }
 
 // measure counts how late live events arrived.
@@ -136,62 +149,12 @@ func (p *partition) measure(late []time.Duration) {
 	}
 }
 
-// margin is how far before a gap events may be missing, because they were
-// still on their way when it began.
-func (p *partition) margin() time.Duration {
-	return max(p.overlap, p.lateness.percentile999())
-}
-
-// lost tells the partition that nothing serves it from until on. The gap that
-// begins here is widened at its start by the margin.
-func (p *partition) lost(until time.Time) {
+// rejected records that the output refused the events of a read for good.
+func (p *partition) rejected(r *Read) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.serving = false
-	p.ledger.Reopen(coverage.Interval{From: until.Add(-p.margin()), To: until})
-}
-
-// backfill is the number of minutes to ask for at a connect at now, by X's
-// clock, that may take as long as connecting: zero when nothing is missing or
-// X has refused backfill lately.
-func (p *partition) backfill(now time.Time, connecting time.Duration) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ledger == nil || now.Before(p.refusedUntil) {
-		return 0
-	}
-	gaps := p.ledger.Open(now)
-	if len(gaps) == 0 {
-		return 0
-	}
-	if p.always {
-		return int(maxBackfill / time.Minute)
-	}
-	missing := min(now.Sub(gaps[0].From)+connecting, maxBackfill)
-	return int(math.Ceil(missing.Minutes()))
-}
-
-// refused tells the partition that X refused backfill at now, and reports
-// whether that is news.
-func (p *partition) refused(now time.Time) (news bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	news = p.refusedUntil.IsZero()
-	p.refusedUntil = now.Add(accessRetry)
-	return news
-}
-
-// opened tells the partition that a connection was opened with a backfill.
-// What the backfill cannot bring is lost; opened returns those periods and
-// the reason.
-func (p *partition) opened(at time.Time, backfill time.Duration) (gone []coverage.Interval, reason string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	reason = lostTooOld
-	if backfill == 0 {
-		reason = lostNoBackfill
-	}
-	return p.ledger.Lost(coverage.Interval{From: p.ledger.Start(), To: at.Add(-backfill)}, reason), reason
+	oldest, newest := r.created()
+	p.ledger.Rejected(oldest, newest, len(r.Events))
 }
 
 // Account is a summary of a partition at a moment, by X's clock.
@@ -209,13 +172,9 @@ func (p *partition) account(now time.Time) Account {
 		return Account{At: now, DeliveredUntil: now}
 	}
 	a := Account{At: now, Lost: p.ledger.LostTime(), DeliveredUntil: p.ledger.DeliveredUntil(now)}
-	until := now
-	if p.serving {
-		// What has come since the last heartbeat is not missing: it is not
-		// proven yet.
-		until = p.ledger.ReceivedUntil()
-	}
-	for _, gap := range p.ledger.Open(until) {
+	// What has come since the last heartbeat is not missing: it is not proven
+	// yet.
+	for _, gap := range p.doubtful(now, func(s *span) bool { return s.settled }) {
 		a.Open += gap.Duration()
 	}
 	return a

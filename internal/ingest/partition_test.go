@@ -4,115 +4,100 @@ import (
 	"testing"
 	"time"
 
-	"github.com/xconnect-dev/xconnect/internal/coverage"
+	"github.com/xconnect-dev/xconnect/internal/dedupe"
+	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
-func testPartition() *partition {
-	p := newPartition(0, 30*time.Second, false, nil)
+// testPartition is a partition of which the first attempt to connect was made
+// at second 0.
+func testPartition(t *testing.T) *partition {
+	t.Helper()
+	window, err := dedupe.NewWindow(1000, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPartition(0, Config{Overlap: 30 * time.Second, Stream: xapi.Stream{Heartbeat: 20 * time.Second}}, window)
 	p.begin(sec(0))
 	return p
 }
 
+// connect opens a connection at a second, with minutes of backfill.
+func (p *partition) connect(connection int, at float64, minutes int) *span {
+	sp, _, _ := p.opened(connection, sec(at), time.Duration(minutes)*time.Minute)
+	return sp
+}
+
+// hears tells that a connection heard a heartbeat at a second.
+func (p *partition) hears(sp *span, at float64) {
+	sp.heartbeat(at)
+	p.prove(sp, sec(at))
+}
+
+// arrives makes a Post arrive, and returns what acknowledges it, or nil when
+// it is a second copy.
+func (p *partition) arrives(id uint64) (acknowledge func()) {
+	_, resolve := p.judge(sec(0), &dedupe.Claim{}, []dedupe.Key{dedupe.Snowflake(id)}, nil)
+	return resolve
+}
+
+func (p *partition) expectDelivered(t *testing.T, what string, now, want float64) {
+	t.Helper()
+	if got := p.account(sec(now)).DeliveredUntil; !got.Equal(sec(want)) {
+		t.Errorf("%s: delivered until second %v, want %v", what, got.Sub(sec(0)).Seconds(), want)
+	}
+}
+
 func TestDeliveryTrailsAcknowledgement(t *testing.T) {
-	p := testPartition()
-	first := p.track()
-	p.received(period(0, 10))
-	second := p.track()
-	p.received(period(10, 20))
-	p.received(period(20, 40)) // a heartbeat
-	if got := p.account(sec(40)).DeliveredUntil; !got.Equal(sec(0)) {
-		t.Errorf("with nothing acknowledged, delivered until %v", got)
-	}
+	p := testPartition(t)
+	sp := p.connect(1, 0, 0)
+	first := p.arrives(1)
+	p.hears(sp, 10)
+	second := p.arrives(2)
+	p.hears(sp, 20)
+	p.hears(sp, 40)
+	p.expectDelivered(t, "nothing acknowledged", 40, 0)
 	second()
-	if got := p.account(sec(40)).DeliveredUntil; !got.Equal(sec(0)) {
-		t.Errorf("the second read alone acknowledged: delivered until %v", got)
-	}
+	p.expectDelivered(t, "the second read alone", 40, 0)
 	first()
-	if got := p.account(sec(40)).DeliveredUntil; !got.Equal(sec(40)) {
-		t.Errorf("both acknowledged: delivered until %v, want all", got)
-	}
-	p.received(period(40, 60))
-	if got := p.account(sec(60)).DeliveredUntil; !got.Equal(sec(60)) {
-		t.Errorf("a heartbeat with nothing unacknowledged: delivered until %v", got)
-	}
+	p.expectDelivered(t, "both", 40, 40)
+	p.hears(sp, 60)
+	p.expectDelivered(t, "a heartbeat with nothing unacknowledged", 60, 60)
 }
 
-func TestBackfillMinutes(t *testing.T) {
-	const connecting = 10 * time.Second
-	for _, c := range []struct {
-		what   string
-		away   float64 // seconds
-		always bool
-		want   int
-	}{
-		{"a moment: 30 s of overlap and 10 s of connecting", 0.1, false, 1},
-		{"20 s", 20, false, 1},
-		{"20.1 s", 20.1, false, 2},
-		{"X's own example", 90, false, 3},
-		{"four minutes", 240, false, 5},
-		{"an hour", 3600, false, 5},
-		{"a moment, always the most", 0.1, true, 5},
-	} {
-		p := testPartition()
-		p.always = c.always
-		p.received(period(0, 600))
-		p.lost(sec(600))
-		if got := p.backfill(sec(600+c.away), connecting); got != c.want {
-			t.Errorf("%s: %d minutes, want %d", c.what, got, c.want)
-		}
+// What one connection proves is not delivered as long as an event that the
+// other brought first is not.
+func TestATwinsProofWaitsForWhatTheOtherBrought(t *testing.T) {
+	p := testPartition(t)
+	a, b := p.connect(1, 0, 0), p.connect(2, 0, 0)
+	acknowledge := p.arrives(1) // on a
+	if p.arrives(1) != nil {
+		t.Fatal("a second copy is new")
 	}
+	p.hears(b, 10)
+	p.expectDelivered(t, "a's event waits", 10, 0)
+	p.hears(a, 11)
+	p.hears(b, 12)
+	if len(p.steps) != 1 {
+		t.Errorf("%d steps for proofs that follow the same read, want 1", len(p.steps))
+	}
+	acknowledge()
+	p.expectDelivered(t, "acknowledged", 12, 12)
 }
 
-func TestNothingIsAskedForWhenNothingIsMissing(t *testing.T) {
-	p := newPartition(0, 30*time.Second, true, nil)
-	if got := p.backfill(sec(0), time.Second); got != 0 {
-		t.Errorf("before the first connect: %d minutes", got)
-	}
-}
-
-func TestWhatBackfillCannotReachIsLost(t *testing.T) {
-	p := testPartition()
-	p.received(period(0, 600))
-	p.lost(sec(600))
-	gone, reason := p.opened(sec(1000), 5*time.Minute)
-	if len(gone) != 1 || gone[0] != period(570, 700) || reason != lostTooOld {
-		t.Errorf("lost %v for %s, want %v", gone, reason, period(570, 700))
-	}
-	if got := p.account(sec(1000)); got.Open != 300*time.Second || got.Lost[lostTooOld] != 130*time.Second {
-		t.Errorf("open %v, lost %v", got.Open, got.Lost)
-	}
-	p.received(coverage.Interval{From: sec(700), To: sec(1070)})
-	if got := p.account(sec(1071)); got.Open != 0 {
-		t.Errorf("after the backfill has settled: open %v", got.Open)
-	}
-}
-
-func TestRefusedBackfillIsAskedForAgainAfterAnHour(t *testing.T) {
-	p := testPartition()
-	p.received(period(0, 600))
-	p.lost(sec(600))
-	if !p.refused(sec(601)) {
-		t.Error("the first refusal is no news")
-	}
-	if got := p.backfill(sec(602), 0); got != 0 {
-		t.Errorf("asked for %d minutes right after the refusal", got)
-	}
-	gone, reason := p.opened(sec(602), 0)
-	if len(gone) != 1 || reason != lostNoBackfill {
-		t.Errorf("lost %v for %s", gone, reason)
-	}
-	p.received(period(602, 4300))
-	p.lost(sec(4300))
-	if got := p.backfill(sec(4301), 0); got != 1 {
-		t.Errorf("after an hour: %d minutes, want 1", got)
-	}
-	if p.refused(sec(4302)) {
-		t.Error("the second refusal is news")
+func TestRejectedEventsStandInTheLedger(t *testing.T) {
+	p := testPartition(t)
+	p.rejected(&Read{Received: sec(9), Events: []Event{{Created: sec(3).UnixMilli()}, {Created: sec(1).UnixMilli()}}})
+	p.rejected(&Read{Received: sec(9), Events: []Event{{Created: sec(2).UnixMilli()}}})
+	p.rejected(&Read{Received: sec(20), Events: []Event{{}}}) // does not say when it was created
+	got := p.ledger.Rejections()
+	if len(got) != 2 || got[0].Events != 3 || !got[0].Oldest.Equal(sec(1)) || !got[0].Newest.Equal(sec(3)) ||
+		got[1].Events != 1 || !got[1].Newest.Equal(sec(20)) {
+		t.Errorf("rejections %v", got)
 	}
 }
 
 func TestOverlapGrowsWithMeasuredLateness(t *testing.T) {
-	p := testPartition()
+	p := testPartition(t)
 	late := make([]time.Duration, 2000)
 	for i := range late {
 		late[i] = time.Second

@@ -26,6 +26,8 @@ func (*unobserved) Accounted(int, Account) {}
 func (*unobserved) Held(int64, int64)      {}
 func (*unobserved) Rejected(int)           {}
 
+func (*unobserved) Waited(int, time.Duration) {}
+
 func (u *unobserved) Reconnecting(_ int, _ string, wait time.Duration) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -37,7 +39,7 @@ func ingestOf(t *testing.T, dial func(context.Context, string, string) (net.Conn
 	t.Helper()
 	stream, _ := xapi.Lookup("filtered")
 	cfg := Config{
-		Stream: stream, ConnectTimeout: 10 * time.Second, MaxLineBytes: 4 << 20,
+		Stream: stream, Connections: 1, ConnectTimeout: 10 * time.Second, MaxLineBytes: 4 << 20,
 		QueueBytes: 64 << 20, InFlightBytes: 256 << 20, MaxBatch: 1000,
 		Overlap: stream.Overlap, DedupeCapacity: 100_000,
 		Pulse: NewPulse(), Observer: &unobserved{}, Logger: slog.New(slog.DiscardHandler), Jitter: noJitter,
@@ -49,7 +51,7 @@ func ingestOf(t *testing.T, dial func(context.Context, string, string) (net.Conn
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Client = client
+	cfg.Clients = []*xapi.Client{client}
 	if change != nil {
 		change(&cfg)
 	}

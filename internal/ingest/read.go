@@ -32,10 +32,12 @@ type Event struct {
 // Read is the new events of one read of one connection. It is the unit in
 // which events are queued, handed out and acknowledged.
 type Read struct {
-	Partition int       // 0 on a stream without partitions
-	Received  time.Time // by X's clock
-	Events    []Event
+	Partition  int       // 0 on a stream without partitions
+	Connection int       // 1..N, of the partition's
+	Received   time.Time // by X's clock
+	Events     []Event
 
+	owner   *partition
 	bytes   int64
 	claim   *dedupe.Claim
 	resolve func()
@@ -44,7 +46,7 @@ type Read struct {
 // Counts is what one read held.
 type Counts struct {
 	New        [NumSources]int // events that were not known, by source
-	Duplicates int
+	Duplicates [NumSources]int // events that were, by the source of the copy
 	Malformed  int
 	Oversized  int
 	Lag        time.Duration // of the newest live event behind now; 0: none came
@@ -54,14 +56,15 @@ type Counts struct {
 // one connection and reuses its memory: a copy that a window knows already
 // costs a look-up and allocates nothing.
 type sieve struct {
-	format   xapi.Format
-	window   *dedupe.Window
-	claim    *dedupe.Claim
-	events   []xapi.Event
-	keys     []dedupe.Key
-	verdicts []dedupe.Verdict
-	raws     [][]byte
-	late     []time.Duration // of live events since the last proof, see lateMost
+	format     xapi.Format
+	partition  *partition
+	connection int
+	claim      *dedupe.Claim
+	events     []xapi.Event
+	keys       []dedupe.Key
+	verdicts   []dedupe.Verdict
+	raws       [][]byte
+	late       []time.Duration // of live events since the last proof, see lateMost
 }
 
 // lateMost bounds the measurements of lateness between two proofs.
@@ -95,7 +98,8 @@ func (s *sieve) sift(lines [][]byte, now time.Time, sp *span) sifted {
 	if s.claim == nil {
 		s.claim = &dedupe.Claim{}
 	}
-	s.verdicts = s.window.Judge(now, s.claim, s.keys, s.verdicts[:0])
+	var resolve func()
+	s.verdicts, resolve = s.partition.judge(now, s.claim, s.keys, s.verdicts[:0])
 	s.date(events, now, sp, &out)
 	// A claim is new with each read, so a retry under it can only be a second
 	// copy within the read.
@@ -103,15 +107,15 @@ func (s *sieve) sift(lines [][]byte, now time.Time, sp *span) sifted {
 	for i, e := range events {
 		if s.verdicts[i] == dedupe.New {
 			fresh = append(fresh, e)
+			out.counts.New[sourceOf(e, sp)]++
+		} else {
+			out.counts.Duplicates[sourceOf(e, sp)]++
 		}
 	}
-	out.counts.Duplicates = len(events) - len(fresh)
 	if len(fresh) > 0 {
 		out.read = s.newRead(fresh, now, sp)
+		out.read.resolve = resolve
 		s.claim = nil
-		for _, e := range out.read.Events {
-			out.counts.New[e.Source]++
-		}
 	}
 	return out
 }
@@ -164,6 +168,15 @@ func (s *sieve) date(events []xapi.Event, now time.Time, sp *span, out *sifted) 
 	}
 }
 
+// sourceOf tells what a connection with that span repeated from what it
+// brought live.
+func sourceOf(e xapi.Event, sp *span) Source {
+	if e.Created != 0 && sp.backlog(time.UnixMilli(e.Created)) {
+		return Backfill
+	}
+	return Live
+}
+
 // newRead copies events into one piece of memory.
 func (s *sieve) newRead(events []xapi.Event, now time.Time, sp *span) *Read {
 	s.raws = s.raws[:0]
@@ -171,18 +184,36 @@ func (s *sieve) newRead(events []xapi.Event, now time.Time, sp *span) *Read {
 		s.raws = append(s.raws, e.Raw)
 	}
 	slab := bytes.Join(s.raws, nil) // does not clear the memory first, as make does
-	r := &Read{Received: now, Events: make([]Event, len(events)), bytes: int64(len(slab)), claim: s.claim}
+	r := &Read{
+		Partition: s.partition.number, Connection: s.connection, Received: now, Events: make([]Event, len(events)),
+		owner: s.partition, bytes: int64(len(slab)), claim: s.claim,
+	}
 	for i, e := range events {
 		n := len(e.Raw)
-		kept := Event{Raw: slab[:n:n], Snowflake: e.Snowflake, Created: e.Created}
+		kept := Event{Raw: slab[:n:n], Snowflake: e.Snowflake, Created: e.Created, Source: sourceOf(e, sp)}
 		slab = slab[n:]
 		if e.Snowflake == 0 {
 			kept.Text = string(e.ID)
 		}
-		if e.Created != 0 && sp.backlog(time.UnixMilli(e.Created)) {
-			kept.Source = Backfill
-		}
 		r.Events[i] = kept
 	}
 	return r
+}
+
+// created is the period from the creation of the read's oldest event to that
+// of its newest.
+func (r *Read) created() (oldest, newest time.Time) {
+	for n, e := range r.Events {
+		at := r.Received
+		if e.Created != 0 {
+			at = time.UnixMilli(e.Created)
+		}
+		if n == 0 || at.Before(oldest) {
+			oldest = at
+		}
+		if n == 0 || at.After(newest) {
+			newest = at
+		}
+	}
+	return oldest, newest
 }

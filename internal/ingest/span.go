@@ -15,7 +15,8 @@ const backfillSettles = time.Minute
 const maxBackfill = 5 * time.Minute
 
 // span is the time that one connection proves to have covered. All its times
-// are X's. It is a state machine without a clock.
+// are X's. It is a state machine without a clock. Only its connection changes
+// it, and under the lock of the partition what others read of it.
 //
 // A connection without backfill covers from its opening to its last proof.
 // One with backfill covers nothing until the backfill has settled: X sends
@@ -29,6 +30,7 @@ type span struct {
 	dataOnly bool
 
 	until   time.Time // covered up to here
+	heard   time.Time // the last proof that the connection lived
 	lastOld time.Time // arrival of the last event created before the opening
 	settled bool
 
@@ -45,9 +47,13 @@ type taking struct {
 func newSpan(opened time.Time, backfill, overlap time.Duration, dataOnly bool) *span {
 	return &span{
 		opened: opened, backfill: backfill, overlap: overlap, dataOnly: dataOnly,
-		until: opened, lastOld: opened, settled: backfill == 0,
+		until: opened, heard: opened, lastOld: opened, settled: backfill == 0,
 	}
 }
+
+// from is the moment from which on the span covers everything, once its
+// backfill has settled.
+func (s *span) from() time.Time { return s.opened.Add(-s.backfill) }
 
 // backlog reports whether an event created at that time belongs to the
 // connection's backfill rather than to its live part.
@@ -73,6 +79,9 @@ func (s *span) take(at time.Time, t taking, old bool) {
 func (s *span) prove(proof time.Time) coverage.Interval {
 	taken := s.taken
 	s.taken = taking{}
+	if taken.lines {
+		s.heard = proof
+	}
 	if !taken.lines || s.dataOnly && !taken.data {
 		return coverage.Interval{}
 	}
@@ -84,7 +93,7 @@ func (s *span) prove(proof time.Time) coverage.Interval {
 			return coverage.Interval{}
 		}
 		s.settled = true
-		s.until = s.opened.Add(-s.backfill)
+		s.until = s.from()
 	}
 	if !proof.After(s.until) {
 		return coverage.Interval{}

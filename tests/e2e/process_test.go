@@ -43,14 +43,14 @@ output:
   file: {path: '%s', codec: lines}
 `
 
-// startProcess runs a pipeline from x with one more line of x_stream's config.
-// It is ended with the test if it has not ended before.
-func startProcess(t *testing.T, x *fakeX, field string) *process {
+// startProcess runs a pipeline from x with more fields of x_stream's config, a
+// line each. It is ended with the test if it has not ended before.
+func startProcess(t *testing.T, x *fakeX, fields string) *process {
 	t.Helper()
 	dir := t.TempDir()
 	p := &process{T: t, address: freeAddress(t), ended: make(chan struct{}),
 		output: filepath.Join(dir, "posts.jsonl"), logs: filepath.Join(dir, "log.jsonl")}
-	config := write(t, "pipeline.yaml", fmt.Sprintf(pipeline, p.address, shutdownTimeout, x.url, field, p.output))
+	config := write(t, "pipeline.yaml", fmt.Sprintf(pipeline, p.address, shutdownTimeout, x.url, strings.ReplaceAll(fields, "\n", "\n    "), p.output))
 	logs, err := os.Create(p.logs)
 	if err != nil {
 		t.Fatal(err)
@@ -207,16 +207,24 @@ func (p *process) delivers(beyond int64, limit time.Duration) {
 	})
 }
 
-// peakMemory is the most memory that the process held at a time, as Linux
-// tells it, or "unknown".
-func (p *process) peakMemory() string {
+// memory is the most memory that the process held at a time, and what it holds
+// now, in MB, as Linux tells it; zero elsewhere.
+func (p *process) memory() (peak, now int) {
 	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	for line := range strings.Lines(string(b)) {
-		if peak, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			return strings.TrimSpace(peak)
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		kB, _ := strconv.Atoi(fields[1])
+		switch fields[0] {
+		case "VmHWM:":
+			peak = kB / 1024
+		case "VmRSS:":
+			now = kB / 1024
 		}
 	}
-	return "unknown"
+	return peak, now
 }
 
 // freeAddress is a loopback address on which nothing listens just now.

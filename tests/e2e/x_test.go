@@ -17,7 +17,8 @@ const token = "t0ken-of-the-e2e-account"
 type fakeX struct {
 	*testing.T
 	*simulator.Simulator
-	url string
+	url    string
+	stream string // that is read
 }
 
 // startX serves a simulated X until the test ends. The listener's wrapping, if
@@ -48,7 +49,7 @@ func startX(t *testing.T, config simulator.Config, wrap ...func(net.Listener) ne
 		stop()
 		serving.Wait()
 	})
-	return &fakeX{T: t, Simulator: sim, url: url}
+	return &fakeX{T: t, Simulator: sim, url: url, stream: "filtered"}
 }
 
 // fails breaks X now.
@@ -77,7 +78,7 @@ func (x *fakeX) firstOpened() time.Time {
 // owed are the Posts that X delivers in [from, to).
 func (x *fakeX) owed(from, to time.Time) map[uint64]bool {
 	x.Helper()
-	ids, err := x.Expected("filtered", 0, from, to)
+	ids, err := x.Expected(x.stream, 0, from, to)
 	if err != nil {
 		x.Fatal(err)
 	}

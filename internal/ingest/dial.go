@@ -1,0 +1,160 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/xconnect-dev/xconnect/internal/xapi"
+)
+
+// turn waits until c may send a connect.
+func (in *Ingest) turn(ctx context.Context, c *connection) error {
+	asked := in.now()
+	defer in.leave(c)
+	for {
+		changed := in.changed.wait()
+		taken, again := in.take(c, asked)
+		if taken {
+			in.observer.Waited(c.partition.number, in.now().Sub(asked))
+			return nil
+		}
+		var timer <-chan time.Time
+		if !again.IsZero() {
+			timer = time.After(max(again.Sub(in.now()), time.Millisecond))
+		}
+		select {
+		case <-changed:
+		case <-timer:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for a connect: %w", ctx.Err())
+		}
+	}
+}
+
+// take asks once for a connect, and notes who waits for the budget and until
+// when.
+func (in *Ingest) take(c *connection, asked time.Time) (taken bool, again time.Time) {
+	n, now := c.partition.number, in.now()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	taken, again, spent := in.turns.take(n, now)
+	if !spent {
+		delete(in.waiting, c)
+		return taken, again
+	}
+	in.waiting[c] = again
+	if !in.turns.redundant(n) {
+		c.partition.begin(asked) // nothing covers the stream until then
+	}
+	return taken, again
+}
+
+// leave takes c out of those who wait for the budget.
+func (in *Ingest) leave(c *connection) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	delete(in.waiting, c)
+}
+
+// dial sends the connect that c has taken a turn for.
+func (in *Ingest) dial(ctx context.Context, c *connection, r xapi.Request) (*xapi.Connection, *xapi.Problem) {
+	conn, err := c.client.Open(ctx, r)
+	var problem *xapi.Problem
+	var limits xapi.Limits
+	if err != nil {
+		problem = asProblem(err)
+		limits = problem.Limits
+		if !problem.Date.IsZero() {
+			in.setSkew(xapi.Skew(problem.Date, time.Now()))
+		}
+	} else {
+		limits = conn.Limits()
+		in.setSkew(conn.Skew())
+	}
+	now := in.now()
+	in.mu.Lock()
+	in.turns.answered(c.partition.number, now, limits, problem)
+	up := in.turns.up(c.partition.number)
+	in.mu.Unlock()
+	in.changed.broadcast()
+	if problem != nil {
+		return nil, problem
+	}
+	in.observer.Connected(c.partition.number, up)
+	in.delivery.connected(1)
+	return conn, nil
+}
+
+// closed counts a connection that has ended.
+func (in *Ingest) closed(p *partition) {
+	now := in.now()
+	in.mu.Lock()
+	in.turns.closed(p.number, now)
+	up := in.turns.up(p.number)
+	in.mu.Unlock()
+	in.changed.broadcast()
+	in.observer.Connected(p.number, up)
+	in.delivery.connected(-1)
+}
+
+// crowd tells that X has refused c a slot, and reports whether c is a
+// redundant connection: then it waits in its turn, with all others of the kind.
+func (in *Ingest) crowd(c *connection) (redundant bool) {
+	now := in.now()
+	in.mu.Lock()
+	redundant, news := in.turns.crowd(c.partition.number, now)
+	in.mu.Unlock()
+	if news {
+		in.log.Warn("X allows no more connections at a time, so some redundant ones are missing; asking again at growing intervals of up to "+crowdedMax.String(),
+			"stream", in.cfg.Stream.Name, "wanted", in.cfg.Connections*len(in.parts))
+	}
+	return redundant
+}
+
+// redundant reports whether the partition has a connection.
+func (in *Ingest) redundant(p *partition) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.turns.up(p.number) > 0
+}
+
+// tellWaiting logs at now who waits for the connect budget, once all that
+// begin to wait together do, and again when a partition joins them.
+func (in *Ingest) tellWaiting(now time.Time) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if len(in.waiting) == 0 {
+		in.waitingSince, in.told = time.Time{}, nil
+		return
+	}
+	if in.waitingSince.IsZero() {
+		in.waitingSince = now
+	}
+	if now.Sub(in.waitingSince) <= yielding {
+		return
+	}
+	var until time.Time
+	var without []int
+	redundant := 0
+	for c, again := range in.waiting {
+		if again.After(until) {
+			until = again
+		}
+		if n := c.partition.number; in.turns.up(n) > 0 {
+			redundant++
+		} else if !slices.Contains(without, n) {
+			without = append(without, n)
+		}
+	}
+	if in.told != nil && !slices.ContainsFunc(without, func(n int) bool { return !slices.Contains(in.told, n) }) {
+		return
+	}
+	slices.Sort(without)
+	in.told = append([]int{}, without...)
+	in.log.Warn("the connect budget is spent: connections wait", "stream", in.cfg.Stream.Name,
+		"partitions_without_connection", strings.Trim(fmt.Sprint(without), "[]"), "redundant_connections", redundant,
+		"until", until.UTC().Format(time.RFC3339))
+}

@@ -1,0 +1,216 @@
+package ingest
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/xconnect-dev/xconnect/internal/coverage"
+)
+
+// served is a partition with one connection that has lived from second 0 to
+// 600 and ended.
+func served(t *testing.T) *partition {
+	p := testPartition(t)
+	sp := p.connect(1, 0, 0)
+	p.hears(sp, 600)
+	p.ended(sp)
+	return p
+}
+
+func TestBackfillMinutes(t *testing.T) {
+	const connecting = 10 * time.Second
+	for _, c := range []struct {
+		what   string
+		away   float64 // seconds
+		always bool
+		want   int
+	}{
+		{"a moment: 30 s of overlap and 10 s of connecting", 0.1, false, 1},
+		{"20 s", 20, false, 1},
+		{"20.1 s", 20.1, false, 2},
+		{"X's own example", 90, false, 3},
+		{"four minutes", 240, false, 5},
+		{"an hour", 3600, false, 5},
+		{"a moment, always the most", 0.1, true, 5},
+	} {
+		p := served(t)
+		p.always = c.always
+		if got := p.backfill(sec(600+c.away), connecting); got != c.want {
+			t.Errorf("%s: %d minutes, want %d", c.what, got, c.want)
+		}
+	}
+}
+
+func TestNothingIsAskedForBeforeTheFirstAttempt(t *testing.T) {
+	p := newPartition(0, Config{AlwaysBackfill: true}, nil)
+	if got := p.backfill(sec(0), time.Second); got != 0 {
+		t.Errorf("%d minutes", got)
+	}
+}
+
+func TestWhatBackfillCannotReachIsLost(t *testing.T) {
+	p := served(t)
+	sp, gone, reason := p.opened(1, sec(1000), 5*time.Minute)
+	if len(gone) != 1 || gone[0] != period(570, 700) || reason != lostTooOld {
+		t.Errorf("lost %v for %s, want %v", gone, reason, period(570, 700))
+	}
+	if got := p.account(sec(1000)); got.Open != 300*time.Second || got.Lost[lostTooOld] != 130*time.Second {
+		t.Errorf("open %v, lost %v", got.Open, got.Lost)
+	}
+	sp.heartbeat(1070)
+	if got := p.prove(sp, sec(1070)); len(got) != 1 || got[0] != period(700, 1000) {
+		t.Errorf("closed by backfill: %v", got)
+	}
+	if got := p.account(sec(1071)); got.Open != 0 {
+		t.Errorf("after the backfill has settled: open %v", got.Open)
+	}
+}
+
+func TestRefusedBackfillIsAskedForAgainAfterAnHour(t *testing.T) {
+	p := served(t)
+	if !p.refused(sec(601)) {
+		t.Error("the first refusal is no news")
+	}
+	if got := p.backfill(sec(602), 0); got != 0 {
+		t.Errorf("asked for %d minutes right after the refusal", got)
+	}
+	sp, gone, reason := p.opened(1, sec(602), 0)
+	if len(gone) != 1 || reason != lostNoBackfill {
+		t.Errorf("lost %v for %s", gone, reason)
+	}
+	p.hears(sp, 4300)
+	p.ended(sp)
+	if got := p.backfill(sec(4301), 0); got != 1 {
+		t.Errorf("after an hour: %d minutes, want 1", got)
+	}
+	if p.refused(sec(4302)) {
+		t.Error("the second refusal is news")
+	}
+}
+
+// expectOpen compares the partition's gaps up to a second.
+func (p *partition) expectOpen(t *testing.T, what string, until float64, want ...coverage.Interval) {
+	t.Helper()
+	if got := p.ledger.Open(sec(until)); !slices.Equal(got, want) {
+		t.Errorf("%s: open %v, want %v", what, got, want)
+	}
+}
+
+// twins is a partition with two connections that have lived for 600 seconds.
+func twins(t *testing.T) (p *partition, a, b *span) {
+	p = testPartition(t)
+	a, b = p.connect(1, 0, 0), p.connect(2, 0, 0)
+	p.hears(a, 600)
+	p.hears(b, 599)
+	return p, a, b
+}
+
+func TestOneOfTwoCostsNothing(t *testing.T) {
+	p, a, b := twins(t)
+	p.ended(a)
+	if got := p.backfill(sec(601), 10*time.Second); got != 0 {
+		t.Errorf("asked for %d minutes while the twin lives", got)
+	}
+	if got := p.account(sec(610)).Open; got != 0 {
+		t.Errorf("open %v while the twin lives", got)
+	}
+	again := p.connect(1, 602, 0)
+	p.hears(again, 620)
+	p.hears(b, 619)
+	p.expectOpen(t, "after the twin's proof", 619)
+	p.ended(b)
+	p.expectOpen(t, "after the twin's own end", 620)
+}
+
+// The twin was dead, too, without anybody having noticed: the gap reaches from
+// its last proof to the opening, and is fetched with the margin.
+func TestATwinThatTurnsOutDead(t *testing.T) {
+	p, a, b := twins(t)
+	p.ended(a)
+	again := p.connect(1, 612, 0)
+	p.hears(again, 624)
+	p.ended(b)
+	p.expectOpen(t, "after both ends", 624, period(570, 612))
+	if got := p.backfill(sec(625), 10*time.Second); got != 2 {
+		t.Errorf("asked for %d minutes, want 2", got)
+	}
+	repairs := p.connect(2, 625, 2)
+	p.hears(repairs, 690)
+	p.expectOpen(t, "after the backfill", 690)
+}
+
+func TestATwinBeyondItsHeartbeatTimeCountsAsDead(t *testing.T) {
+	p, a, b := twins(t)
+	p.ended(a)
+	if got := p.backfill(sec(619), 0); got != 0 {
+		t.Errorf("within the twin's heartbeat time: asked for %d minutes", got)
+	}
+	if got, want := p.backfill(sec(620), 10*time.Second), 1; got != want {
+		t.Errorf("beyond it: asked for %d minutes, want %d (20 s, the margin and the connect)", got, want)
+	}
+	if got, want := p.backfill(sec(620.1), 10*time.Second), 2; got != want {
+		t.Errorf("beyond it: asked for %d minutes, want %d", got, want)
+	}
+	// Its connect brings the gap with the margin, so nothing is asked for again.
+	again := p.connect(1, 621, 2)
+	p.ended(b)
+	if got := p.backfill(sec(626), 0); got != 0 {
+		t.Errorf("asked for %d minutes while a backfill is under way", got)
+	}
+	p.hears(again, 690)
+	p.expectOpen(t, "after the backfill", 690)
+}
+
+func TestABackfillThatBreaksLeavesTheGapToTheTwin(t *testing.T) {
+	p := served(t)
+	a := p.connect(1, 630, 2)
+	b := p.connect(2, 640, 0) // nothing is asked for: a's backfill is under way
+	p.hears(b, 650)
+	p.ended(a)
+	p.expectOpen(t, "the gap, up to the twin's opening", 650, period(570, 640))
+	if got := p.backfill(sec(650), 10*time.Second); got != 2 {
+		t.Errorf("asked for %d minutes, want 2", got)
+	}
+}
+
+// A gap that no connection has asked for yet is not lost as long as a later
+// one can.
+func TestATwinThatDiesWhileTheOtherConnects(t *testing.T) {
+	p, a, b := twins(t)
+	p.ended(a)
+	minutes := p.backfill(sec(605), 10*time.Second)
+	p.ended(b)
+	_, gone, _ := p.opened(1, sec(606), time.Duration(minutes)*time.Minute)
+	if minutes != 0 || len(gone) != 0 {
+		t.Errorf("asked for %d minutes, lost %v", minutes, gone)
+	}
+	if got := p.backfill(sec(607), 10*time.Second); got != 1 {
+		t.Errorf("the other asks for %d minutes, want 1", got)
+	}
+}
+
+func TestRivalry(t *testing.T) {
+	type step struct {
+		what       string
+		connection int
+		at         float64
+		want       bool
+	}
+	for name, steps := range map[string][]step{
+		"X ends the old one each time": {{"open", 1, 0, false}, {"open", 2, 1, false}, {"end", 1, 1, false}, {"open", 1, 3, false}, {"end", 2, 2.5, true}},
+		"a coincidence":                {{"open", 1, 0, false}, {"open", 2, 1, false}, {"end", 1, 1, false}, {"open", 1, 3, false}, {"end", 2, 30, false}, {"open", 2, 31, false}, {"end", 1, 31, false}},
+		"ends of one's own":            {{"open", 1, 0, false}, {"end", 1, 1, false}, {"open", 1, 2, false}, {"end", 1, 3, false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var r rivalry
+			for _, s := range steps {
+				if s.what == "open" {
+					r.opened(s.connection, sec(s.at))
+				} else if got := r.ended(s.connection, sec(s.at)); got != s.want {
+					t.Errorf("connection %d ends at %v: %v, want %v", s.connection, s.at, got, s.want)
+				}
+			}
+		})
+	}
+}
