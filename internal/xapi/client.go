@@ -109,6 +109,9 @@ func (c *Client) Open(ctx context.Context, r Request) (*Connection, error) {
 	if err != nil {
 		end(err)
 		w.close()
+		if p := new(Problem); errors.As(err, &p) {
+			p.Advice = r.advice(p)
+		}
 		return nil, err
 	}
 	w.arm()

@@ -109,7 +109,7 @@ func ending(err error, unfinished bool) *Problem {
 	case errors.Is(err, io.EOF):
 		p.Reason, p.Err = "clean_end", errCleanEnd
 	default:
-		p.Reason, p.Err = brokenReason(err), fmt.Errorf("reading the stream: %w", err)
+		p.Reason, p.Err = brokenReason(err), fmt.Errorf("reading the response: %w", err)
 	}
 	return p
 }

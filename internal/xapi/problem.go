@@ -17,7 +17,7 @@ const (
 	HTTPFailure                     // X answered, but not as it should: 5xx, an unknown path, a redirect
 	RateLimited                     // 429: too many requests; Limits.Reset says until when, where X said so
 	TooManyConnections              // 429, or a line of the stream: all of the stream's connections are in use
-	UsageCapped                     // 429, or a line of the stream: the plan's cap of Posts is reached, perhaps for weeks
+	UsageCapped                     // 429, 402, or a line of the stream: the plan's cap of Posts is reached, perhaps for weeks, or its credits are used up
 	NoRules                         // 409: the stream has rules, and none is set
 	Unauthorized                    // 401: the credential is wrong, or there is none to send
 	Forbidden                       // 403: the credential is right, but its app may not have this
@@ -56,9 +56,10 @@ type Problem struct {
 	//	an ended connection: clean_end, cut (inside the response), cut_line (inside a line),
 	//	              heartbeat_timeout, damaged_gzip
 	//	an answer:    unauthorized, forbidden, bad_request, no_rules, rate_limited, too_many_connections,
-	//	              usage_capped, redirect, content_encoding, http_NNN
+	//	              usage_capped, credits_depleted, redirect, content_encoding, http_NNN,
+	//	              unusable_answer (a 200 that is not what was asked for), oversized_answer
 	//	a line:       operational_disconnect, force_disconnect, stream_error, and too_many_connections,
-	//	              usage_capped, rate_limited as above
+	//	              usage_capped, credits_depleted, rate_limited as above
 	Reason string
 
 	// Sent says that the request went out, so that X counts it as a connect.
@@ -68,9 +69,10 @@ type Problem struct {
 	Err    error     // the cause, where it is not an answer
 }
 
-// Limits is what X says about the connects that it still allows.
+// Limits is what X says about the requests, of which connects are one kind,
+// that it still allows to an endpoint.
 type Limits struct {
-	Limit     int       // connects in a window of 15 minutes; 0: not said
+	Limit     int       // requests in a window of 15 minutes; 0: not said
 	Remaining int       // of these, not yet used
 	Reset     time.Time // end of the window; zero: not said
 	Known     bool      // X said how many remain and until when

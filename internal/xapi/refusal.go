@@ -132,7 +132,8 @@ func (s saying) contains(phrase string) bool {
 
 // limit classifies what X answers, or says on a stream, when one of three
 // limits is reached (docs.x.com: fundamentals/response-codes-and-errors,
-// fundamentals/handling-disconnections).
+// fundamentals/handling-disconnections), or when the credits of pay-per-use
+// are used up, which no page of X describes: it answers 402 with these types.
 func (s saying) limit() (class Class, reason string, ok bool) {
 	switch {
 	case s.ConnectionIssue == "TooManyConnections",
@@ -141,6 +142,8 @@ func (s saying) limit() (class Class, reason string, ok bool) {
 		return TooManyConnections, "too_many_connections", true
 	case s.is("usage-capped"), s.Title == "UsageCapExceeded":
 		return UsageCapped, "usage_capped", true
+	case s.is("credits"), s.is("credits-depleted"), s.Title == "CreditsDepleted":
+		return UsageCapped, "credits_depleted", true
 	case s.is("rate-limit-exceeded"):
 		return RateLimited, "rate_limited", true
 	}
@@ -150,7 +153,21 @@ func (s saying) limit() (class Class, reason string, ok bool) {
 const (
 	adviceTooManyConnections = "end other consumers of this stream that use the same app; the connection of a process that died frees itself after a while"
 	adviceUsageCapped        = "raise the cap of Posts in X's developer console (console.x.com), or wait for its next period"
+	adviceCreditsDepleted    = "buy credits in X's developer console (console.x.com)"
 )
+
+// limitAdvice says what the user can do about a limit.
+func limitAdvice(reason string) string {
+	switch reason {
+	case "too_many_connections":
+		return adviceTooManyConnections
+	case "usage_capped":
+		return adviceUsageCapped
+	case "credits_depleted":
+		return adviceCreditsDepleted
+	}
+	return ""
+}
 
 // refused makes a Problem of an answer that is not 200.
 func refused(status int, header http.Header, body []byte, of Stream, baseURL, credential string) *Problem {
@@ -165,6 +182,8 @@ func refused(status int, header http.Header, body []byte, of Stream, baseURL, cr
 		p.Class, p.Reason = NoRules, "no_rules"
 	case limited:
 		p.Class, p.Reason = class, reason
+	case status == http.StatusPaymentRequired:
+		p.Class, p.Reason = UsageCapped, "credits_depleted"
 	case status == http.StatusTooManyRequests, status == 420: // 420: what v1 and PowerTrack said before 429 existed
 		p.Class, p.Reason = RateLimited, "rate_limited"
 	case status == http.StatusBadRequest:
@@ -183,10 +202,8 @@ func refused(status int, header http.Header, body []byte, of Stream, baseURL, cr
 // advice says what the user can do about an answer.
 func advice(p *Problem, of Stream, baseURL, credential string) string {
 	switch p.Class {
-	case TooManyConnections:
-		return adviceTooManyConnections
-	case UsageCapped:
-		return adviceUsageCapped
+	case TooManyConnections, UsageCapped:
+		return limitAdvice(p.Reason)
 	case Unauthorized:
 		return "check " + credential + ": X does not know it, or it was regenerated or revoked"
 	case Forbidden:
@@ -215,13 +232,7 @@ func announced(line []byte) *Problem {
 	s := understand(line)
 	p := s.problem()
 	if class, reason, ok := s.limit(); ok {
-		p.Class, p.Reason = class, reason
-		switch class {
-		case TooManyConnections:
-			p.Advice = adviceTooManyConnections
-		case UsageCapped:
-			p.Advice = adviceUsageCapped
-		}
+		p.Class, p.Reason, p.Advice = class, reason, limitAdvice(reason)
 		return p
 	}
 	p.Class = Disconnected

@@ -53,11 +53,33 @@ func (r Request) url(base *url.URL, parameters map[string]string) (*url.URL, err
 		q.Set(s.Params.Backfill, strconv.Itoa(r.BackfillMinutes))
 	}
 	if !r.Start.IsZero() {
-		const layout = "2006-01-02T15:04:05Z"
-		q.Set(s.Params.Start, r.Start.UTC().Truncate(time.Second).Format(layout))
-		q.Set(s.Params.End, r.End.UTC().Add(time.Second-1).Truncate(time.Second).Format(layout))
+		setWindow(q, s.Params.Start, s.Params.End, r.Start, r.End)
 	}
 	u := base.JoinPath(s.Path)
 	u.RawQuery = q.Encode()
 	return u, nil
+}
+
+// setWindow asks for a period, rounded outward: X's times are whole seconds,
+// the first of them within the period and the last not.
+func setWindow(q url.Values, startName, endName string, start, end time.Time) {
+	const layout = "2006-01-02T15:04:05Z"
+	q.Set(startName, start.UTC().Truncate(time.Second).Format(layout))
+	q.Set(endName, end.UTC().Add(time.Second-1).Truncate(time.Second).Format(layout))
+}
+
+// advice says what the user can do about a refusal of the request. Where it
+// asks for more than a live stream, that is the likeliest reason.
+func (r Request) advice(p *Problem) string {
+	recovery := !r.Start.IsZero()
+	refused := p.Class == Forbidden || p.Class == BadRequest
+	switch {
+	case recovery && p.Class == TooManyConnections:
+		return "end other consumers that recover with the same app: X allows two recoveries at a time"
+	case recovery && refused:
+		return "recovery takes Enterprise access, and reaches 24 hours back: without it, turn it off"
+	case r.BackfillMinutes > 0 && refused:
+		return "backfill takes Enterprise access: without it, turn it off"
+	}
+	return p.Advice
 }
