@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -22,10 +23,10 @@ func simulateCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "simulate",
 		Usage: "Serve a simulated X that can be made to fail",
-		Description: "Serves X's filtered, sample, sample10 and firehose streams with invented Posts, enforces X's limits\n" +
-			"and fails on demand. Point base_url of x_stream at it. It answers for itself under /simulator/:\n" +
-			"status, connections, faults (POST one to break things now) and expected (the Post IDs that a\n" +
-			"consumer must have of a period).",
+		Description: "Serves X's filtered, sample, sample10 and firehose streams with invented Posts, live and by backfill,\n" +
+			"recovery and search, enforces X's limits and fails on demand. Point base_url of x_stream at it. It\n" +
+			"answers for itself under /simulator/: status, connections, requests, faults (POST one to break\n" +
+			"things now) and expected (the Post IDs that a consumer must have of a period).",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "address", Value: "127.0.0.1:8080", Usage: "listen on `HOST:PORT`; port 0 takes a free one"},
 			&cli.BoolFlag{Name: "public", Usage: "allow an --address that other machines can reach"},
@@ -38,6 +39,11 @@ func simulateCommand() *cli.Command {
 			&cli.DurationFlag{Name: "slot-hold", Usage: "`TIME` for which a broken connection goes on counting"},
 			&cli.BoolFlag{Name: "one-connection", Usage: "a new connection to a stream ends the older ones, as on self-serve access"},
 			&cli.BoolFlag{Name: "backfill", Value: true, Usage: "the account may use backfill_minutes"},
+			&cli.BoolFlag{Name: "recovery", Value: true, Usage: "the account may use start_time and end_time on streams"},
+			&cli.IntFlag{Name: "recovery-jobs", Usage: "`N` recovery connections at a time on each stream; 0: X's number, -1: no limit"},
+			&cli.Float64Flag{Name: "replay-speed", Usage: "`TIMES` faster than its Posts were delivered a recovery sends them; 0: as fast as the client takes them"},
+			&cli.StringFlag{Name: "search", Value: "all", Usage: "`REACH` of the account's searches: recent (7 days), all (the archive too) or none"},
+			&cli.StringFlag{Name: "rules", Usage: "begin with the filtered stream's rules in `FILE`: a JSON array such as [{\"value\":\"coffee\",\"tag\":\"hot\"}]"},
 			&cli.IntFlag{Name: "send-buffer", Value: 8 << 20, Usage: "`BYTES` that may wait for a slow client before it is cut off"},
 			&cli.StringFlag{Name: "faults", Usage: "carry out the script in `FILE`: a JSON array such as [{\"at\":\"30s\",\"kind\":\"reset\"}]"},
 			&cli.DurationFlag{Name: "random-faults", Usage: "break something about every `TIME`, drawn from the seed"},
@@ -63,6 +69,7 @@ func simulatorConfig(c *cli.Context) (simulator.Config, error) {
 		Seed:        c.Uint64("seed"),
 		Rate:        c.Float64("rate"),
 		MaxLateness: c.Duration("max-lateness"),
+		ReplaySpeed: c.Float64("replay-speed"),
 		SendBuffer:  c.Int("send-buffer"),
 		Account: simulator.Account{
 			Token:                c.String("token"),
@@ -70,10 +77,17 @@ func simulatorConfig(c *cli.Context) (simulator.Config, error) {
 			Connects:             c.Int("connects"),
 			SlotHold:             c.Duration("slot-hold"),
 			NewConnectionEndsOld: c.Bool("one-connection"),
+			RecoveryJobs:         c.Int("recovery-jobs"),
 		},
 	}
-	if !c.Bool("backfill") {
-		config.Account.Backfill = simulator.Unoffered
+	if err := grant(c, &config.Account); err != nil {
+		return config, err
+	}
+	if file := c.String("rules"); file != "" {
+		var err error
+		if config.Rules, err = readRules(file); err != nil {
+			return config, err
+		}
 	}
 	file, every := c.String("faults"), c.Duration("random-faults")
 	switch {
@@ -95,6 +109,39 @@ func simulatorConfig(c *cli.Context) (simulator.Config, error) {
 		config.Faults = slices.Values(faults)
 	}
 	return config, nil
+}
+
+// grant gives the account what the flags say that it may use.
+func grant(c *cli.Context, a *simulator.Account) error {
+	if !c.Bool("backfill") {
+		a.Backfill = simulator.Unoffered
+	}
+	if !c.Bool("recovery") {
+		a.Recovery = simulator.Unoffered
+	}
+	switch search := c.String("search"); search {
+	case "all":
+	case "recent":
+		a.SearchAll = simulator.Denied
+	case "none":
+		a.SearchRecent, a.SearchAll = simulator.Denied, simulator.Denied
+	default:
+		return fmt.Errorf("--search %s: must be recent, all or none", search)
+	}
+	return nil
+}
+
+// readRules reads a JSON array of rules; an empty one is no rules.
+func readRules(file string) ([]simulator.Rule, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	rules := []simulator.Rule{}
+	if err := json.Unmarshal(text, &rules); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return rules, nil
 }
 
 // runSimulator serves until a signal comes.

@@ -33,7 +33,6 @@ func TestRefusals(t *testing.T) {
 		{"unknown field", Account{}, nil, filtered + "?tweet.fields=id,nonsense", 400, "[nonsense]"},
 		{"recovery on a sample", Account{}, nil, sample + "?start_time=2026-03-01T11:00:00Z", 400, "start_time"},
 		{"bad time", Account{}, nil, filtered + "?start_time=yesterday", 400, "RFC3339"},
-		{"recovery", Account{}, nil, filtered + "?start_time=2026-03-01T11:00:00Z&end_time=2026-03-01T11:10:00Z", 403, "client-forbidden"},
 		{"no access", Account{Streams: []string{"sample"}}, nil, filtered, 403, "client-forbidden"},
 		{"a stream without Posts", Account{}, nil, "/2/tweets/label/stream", 403, "client-forbidden"},
 		{"no rules", Account{}, []Rule{}, filtered, 409, "RuleConfigurationIssue"},
@@ -59,7 +58,7 @@ func TestParametersThatXTakes(t *testing.T) {
 	inWorld(t, Config{Account: Account{Backfill: Denied}}, func(w *world) {
 		for _, path := range []string{
 			filtered + "?backfill_minutes=0",
-			filtered + query("tweet.fields", "created_at,edit_history_tweet_ids", "expansions", "author_id", "user.fields", "username"),
+			filtered + params("tweet.fields", "created_at,edit_history_tweet_ids", "expansions", "author_id", "user.fields", "username"),
 		} {
 			w.open(path).response.Body.Close()
 			synctest.Wait()

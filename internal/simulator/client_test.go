@@ -235,7 +235,7 @@ const (
 	firehose = "/2/tweets/firehose/stream"
 )
 
-func query(pairs ...string) string {
+func params(pairs ...string) string {
 	q := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
 		q.Set(pairs[i], pairs[i+1])

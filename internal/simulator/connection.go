@@ -37,12 +37,14 @@ const (
 	reasonReplaced   reason = "replaced"
 	reasonShutdown   reason = "shutdown"
 	reasonUsage      reason = "usage_capped"
+	reasonComplete   reason = "complete"   // a recovery has sent its period
+	reasonTerminated reason = "terminated" // by DELETE /2/connections
 )
 
 // byX is whether X ended the connection itself, and so knows that its slot is free.
 func (r reason) byX() bool {
 	switch r {
-	case reasonReplaced, reasonShutdown, reasonUsage, reasonOverflow, reason(CleanEnd), reason(OperationalDisconnect), reason(CutLine):
+	case reasonReplaced, reasonShutdown, reasonUsage, reasonComplete, reasonTerminated, reasonOverflow, reason(CleanEnd), reason(OperationalDisconnect), reason(CutLine):
 		return true
 	}
 	return false
@@ -51,13 +53,13 @@ func (r reason) byX() bool {
 // connection is one stream's response in progress. One goroutine sends, one
 // reads, for only a read notices that the client has left.
 type connection struct {
-	id        int64
-	stream    *stream
-	partition int
-	backfill  int // minutes
-	opened    time.Time
+	id     int64
+	stream *stream
+	asked  streamParameters
+	opened time.Time
 
 	account  *account
+	faults   *faults
 	posts    *atomic.Int64 // of all connections
 	overflow Overflow
 	conn     net.Conn
@@ -80,6 +82,10 @@ type end struct{ why reason }
 
 func (e end) Error() string { return "ended: " + string(e.why) }
 
+func (c *connection) claim() claim {
+	return claim{c.stream, c.asked.partition, !c.asked.recovery.isZero()}
+}
+
 func (c *connection) compressed() bool { return c.chunks.zip != nil }
 
 // stop ends the connection in X's name.
@@ -94,8 +100,7 @@ func (c *connection) stop(why reason) {
 // a write that the client holds up.
 func (c *connection) order(f Fault) bool {
 	if f.Kind == Reset {
-		c.broken.Store(true)
-		reset(c.conn)
+		c.reset()
 		return true
 	}
 	select {
@@ -104,6 +109,11 @@ func (c *connection) order(f Fault) bool {
 	default:
 		return false
 	}
+}
+
+func (c *connection) reset() {
+	c.broken.Store(true)
+	reset(c.conn)
 }
 
 // serve sends the response whose head is given until something ends it. It
@@ -137,6 +147,10 @@ func (c *connection) step() error {
 	if err := c.listen(nil); err != nil {
 		return err
 	}
+	fault, due, most := c.faults.ahead(c)
+	if due {
+		return c.fail(fault)
+	}
 	now := c.feed.arrive(chunkSize)
 	if (c.blocked || !c.feed.caught) && c.feed.overflows(now, 0) {
 		return end{reasonOverflow}
@@ -146,14 +160,25 @@ func (c *connection) step() error {
 		c.line = append(c.line, "\r\n"...)
 	}
 	var n int
-	if c.line, n = c.feed.lines(c.line, chunkSize); n > 0 {
+	if c.line, n = c.feed.lines(c.line, chunkSize, most); n > 0 {
 		return c.sendPosts(c.line, n)
 	}
+	if c.feed.done() {
+		return c.finish(reasonComplete)
+	}
+	return c.wait(now)
+}
+
+// wait sends a heartbeat if it is time, or waits for something to send.
+func (c *connection) wait(now time.Time) error {
 	silence := c.last.Add(heartbeat)
 	if !now.Before(silence) {
 		return c.send([]byte("\r\n"))
 	}
 	wake := c.feed.next(silence)
+	if wake.IsZero() {
+		return nil
+	}
 	if soonest := c.last.Add(tick); wake.Before(soonest) {
 		wake = soonest
 	}

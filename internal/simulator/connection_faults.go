@@ -13,6 +13,9 @@ func (c *connection) fail(f Fault) error {
 	switch f.Kind {
 	case CleanEnd:
 		return c.finish(why)
+	case Reset:
+		c.reset()
+		return end{why}
 	case Cut:
 		chunk := c.chunks.frame(c.chunks.encode(c.someLine()))
 		if err := c.write(chunk[:len(chunk)/2]); err != nil {
@@ -49,7 +52,7 @@ func (c *connection) fail(f Fault) error {
 // someLine is the next Post's line, to be cut off: the Post itself stays
 // unsent, so that only who repeats the time gets it.
 func (c *connection) someLine() []byte {
-	p, ok := c.feed.live.peek(time.Now().Add(time.Hour).UnixNano())
+	p, ok := c.feed.upcoming()
 	if !ok {
 		return []byte("{\"data\":{\"id\":\"1900000000000000000\"}}\r\n")
 	}
@@ -83,7 +86,7 @@ func (c *connection) trickle(d time.Duration, rate int) error {
 		}
 		if len(body) == 0 {
 			var n int
-			if c.line, n = c.feed.lines(c.line[:0], 1); n == 0 {
+			if c.line, n = c.feed.lines(c.line[:0], 1, 1); n == 0 {
 				c.line = append(c.line, "\r\n"...)
 			}
 			if err := c.count(n); err != nil {

@@ -2,11 +2,14 @@ package simulator
 
 import (
 	"bufio"
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
+	"net/url"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -18,6 +21,7 @@ const maxFaultBody = 64 << 10
 func (s *Simulator) controls(mux *http.ServeMux) {
 	mux.HandleFunc("GET /simulator/expected", s.getExpected)
 	mux.HandleFunc("GET /simulator/connections", func(w http.ResponseWriter, _ *http.Request) { writeControl(w, http.StatusOK, s.Connections()) })
+	mux.HandleFunc("GET /simulator/requests", func(w http.ResponseWriter, _ *http.Request) { writeControl(w, http.StatusOK, s.Requests()) })
 	mux.HandleFunc("GET /simulator/faults", func(w http.ResponseWriter, _ *http.Request) { writeControl(w, http.StatusOK, s.Faults()) })
 	mux.HandleFunc("POST /simulator/faults", s.postFault)
 	mux.HandleFunc("GET /simulator/status", func(w http.ResponseWriter, _ *http.Request) { writeControl(w, http.StatusOK, s.Status()) })
@@ -33,31 +37,10 @@ func refuseControl(w http.ResponseWriter, err error) {
 
 // getExpected answers a JSON array of IDs, a line each, as it finds them:
 // stream (default filtered), partition (default 0: all), from (default: the
-// simulator's start) and to (default: now) as RFC 3339 with fractions.
+// simulator's start) and to (default: now) as RFC 3339 with fractions. With
+// search (recent or all) and query they are what that search finds.
 func (s *Simulator) getExpected(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	stream, partition, from, to := "filtered", 0, s.started, time.Now()
-	var err error
-	for name := range q {
-		value := q.Get(name)
-		switch name {
-		case "stream":
-			stream = value
-		case "partition":
-			partition, err = strconv.Atoi(value)
-		case "from":
-			from, err = time.Parse(time.RFC3339Nano, value)
-		case "to":
-			to, err = time.Parse(time.RFC3339Nano, value)
-		default:
-			err = fmt.Errorf("there are stream, partition, from and to")
-		}
-		if err != nil {
-			refuseControl(w, fmt.Errorf("parameter %s: %w", name, err))
-			return
-		}
-	}
-	ids, err := s.Expected(stream, partition, from, to)
+	ids, err := s.expected(r.URL.Query())
 	if err != nil {
 		refuseControl(w, err)
 		return
@@ -77,6 +60,39 @@ func (s *Simulator) getExpected(w http.ResponseWriter, r *http.Request) {
 		separator = ",\n"
 	}
 	out.WriteString("]\n")
+}
+
+// expected reads the parameters of getExpected.
+func (s *Simulator) expected(q url.Values) (iter.Seq[uint64], error) {
+	partition, from, to := 0, s.started, time.Now()
+	var err error
+	for name := range q {
+		value := q.Get(name)
+		switch name {
+		case "stream", "search", "query":
+		case "partition":
+			partition, err = strconv.Atoi(value)
+		case "from":
+			from, err = time.Parse(time.RFC3339Nano, value)
+		case "to":
+			to, err = time.Parse(time.RFC3339Nano, value)
+		default:
+			err = errors.New("there are stream, partition, search, query, from and to")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("parameter %s: %w", name, err)
+		}
+	}
+	if q.Has("query") != q.Has("search") {
+		return nil, errors.New("parameters search and query: must be given together")
+	}
+	if !q.Has("search") {
+		return s.Expected(cmp.Or(q.Get("stream"), "filtered"), partition, from, to)
+	}
+	if q.Has("stream") || q.Has("partition") {
+		return nil, errors.New("parameter search: a search is of no stream")
+	}
+	return s.ExpectedSearch(q.Get("search"), q.Get("query"), from, to)
 }
 
 // postFault breaks something now, as the Fault in the body says.
@@ -102,37 +118,6 @@ func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error
 	return b, nil
 }
 
-// Connections is what the account has open and has asked for.
-type Connections struct {
-	Open     []OpenConnection `json:"open"`
-	Ended    map[string]int   `json:"ended"`    // by reason
-	Total    int64            `json:"total"`    // requests for streams
-	Connects []Connect        `json:"connects"` // the last of them, the oldest first: at least 10,000
-}
-
-// OpenConnection is one stream in progress.
-type OpenConnection struct {
-	ID              int64     `json:"id"`
-	Stream          string    `json:"stream"`
-	Partition       int       `json:"partition,omitempty"`
-	BackfillMinutes int       `json:"backfill_minutes,omitempty"`
-	Compressed      bool      `json:"compressed,omitempty"`
-	Opened          time.Time `json:"opened"`
-	Posts           int64     `json:"posts"`
-	Bytes           int64     `json:"bytes"` // on the wire
-}
-
-// Connections returns the open connections and the record of connects.
-func (s *Simulator) Connections() Connections {
-	list := Connections{Open: []OpenConnection{}}
-	for _, c := range s.account.connections() {
-		list.Open = append(list.Open, OpenConnection{ID: c.id, Stream: c.stream.name, Partition: c.partition, BackfillMinutes: c.backfill,
-			Compressed: c.compressed(), Opened: c.opened, Posts: c.sent.Load(), Bytes: c.bytes.Load()})
-	}
-	list.Connects, list.Total, list.Ended = s.account.past()
-	return list
-}
-
 // Status is the simulator at a glance.
 type Status struct {
 	Seed    uint64    `json:"seed"`
@@ -149,12 +134,4 @@ type Status struct {
 func (s *Simulator) Status() Status {
 	return Status{Seed: s.config.Seed, Rate: s.config.Rate, Started: s.started, Now: time.Now(),
 		Open: len(s.account.connections()), Posts: s.posts.Load(), Rules: len(s.rules.latest()), Faults: len(s.faults.list())}
-}
-
-// splitList cuts a comma-separated parameter; none is nil.
-func splitList(s string) []string {
-	if s == "" {
-		return nil
-	}
-	return strings.Split(s, ",")
 }

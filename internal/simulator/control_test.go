@@ -21,9 +21,9 @@ func TestExpectedByHTTP(t *testing.T) {
 			from, to      time.Time
 		}{
 			{"", "filtered", 0, w.sim.started, time.Now()},
-			{query("stream", "firehose", "partition", "3", "from", noon.Add(-time.Hour+1).Format(time.RFC3339Nano), "to", noon.Format(time.RFC3339Nano)),
+			{params("stream", "firehose", "partition", "3", "from", noon.Add(-time.Hour+1).Format(time.RFC3339Nano), "to", noon.Format(time.RFC3339Nano)),
 				"firehose", 3, noon.Add(-time.Hour + 1), noon},
-			{query("from", noon.Format(time.RFC3339), "to", noon.Format(time.RFC3339)), "filtered", 0, noon, noon},
+			{params("from", noon.Format(time.RFC3339), "to", noon.Format(time.RFC3339)), "filtered", 0, noon, noon},
 		} {
 			var got []string
 			w.control("expected"+test.query, &got)
@@ -42,7 +42,8 @@ func TestControlRefuses(t *testing.T) {
 	inWorld(t, Config{}, func(w *world) {
 		for _, path := range []string{
 			"expected?stream=nonsense", "expected?stream=activity", "expected?stream=firehose&partition=21", "expected?partition=1",
-			"expected?from=yesterday", "expected?nonsense=1",
+			"expected?from=yesterday", "expected?nonsense=1", "expected?search=nonsense&query=a", "expected?search=all", "expected?query=coffee", "expected?search=all&query=sample:1",
+			"expected?search=all&query=a&stream=filtered",
 		} {
 			response, err := w.http.Get("http://simulator/simulator/" + path)
 			if err != nil {
@@ -218,7 +219,7 @@ func TestRulesPages(t *testing.T) {
 
 func TestBadConfigs(t *testing.T) {
 	for _, config := range []Config{
-		{Rate: -1}, {Rate: 1e9}, {MaxLateness: -1}, {SendBuffer: -1}, {Overflow: "nonsense"}, {RuleDelay: -1},
+		{Rate: -1}, {Rate: 1e9}, {MaxLateness: -1}, {SendBuffer: -1}, {Overflow: "nonsense"}, {RuleDelay: -1}, {ReplaySpeed: -1}, {ReplaySpeed: 1e9},
 		{Rules: []Rule{{Value: "lang:en"}}}, {Rules: []Rule{{Value: "a"}, {Value: "a"}}},
 	} {
 		if _, err := New(config); err == nil {

@@ -50,6 +50,16 @@ var openKinds = []Kind{CleanEnd, Reset, Cut, CutLine, Stall, OperationalDisconne
 var connectKinds = []Kind{Refuse, HeaderDelay, Unauthorized401, Forbidden403, NoRules409, RateLimited, TooManyConnections,
 	UsageCapped, InternalError500, Unavailable503, AcceptThenClose, Hang}
 
+// Target is a use that requests are made for.
+type Target string
+
+const (
+	Live          Target = "live"     // connections without start_time
+	Recovery      Target = "recovery" // connections with start_time
+	Searches      Target = "search"   // requests to the searches and for counts
+	RulesRequests Target = "rules"    // requests to the rules of the filtered stream
+)
+
 // Fault is one failure. Its JSON has the names in lower case and durations as
 // strings ("30s").
 type Fault struct {
@@ -60,9 +70,15 @@ type Fault struct {
 	// Stream and Partition choose what it hits; empty and 0: all.
 	Stream    string
 	Partition int
+	// Target chooses by use; empty: live and recovery connections. Only faults
+	// of connects hit searches and rules, whose requests are answered at once.
+	Target Target
 	// Count is the number of connections, the oldest first, or of connects that
 	// it hits. 0: all open connections; all connects during For, or one.
 	Count int
+	// AfterPosts makes a fault of open connections wait, and hit the first Count
+	// (0: one) that have sent so many Posts, each just then.
+	AfterPosts int
 	// For is how long a stall (0: for good), a trickle (default 30 s) or a fault
 	// of connects (0: until Count is used up) lasts.
 	For time.Duration
@@ -78,16 +94,18 @@ type Fault struct {
 
 // faultJSON is Fault on the wire.
 type faultJSON struct {
-	At        string `json:"at,omitempty"`
-	Kind      Kind   `json:"kind"`
-	Stream    string `json:"stream,omitempty"`
-	Partition int    `json:"partition,omitempty"`
-	Count     int    `json:"count,omitempty"`
-	For       string `json:"for,omitempty"`
-	Delay     string `json:"delay,omitempty"`
-	Reset     string `json:"reset,omitempty"`
-	Bytes     int    `json:"bytes,omitempty"`
-	Rate      int    `json:"rate,omitempty"`
+	At         string `json:"at,omitempty"`
+	Kind       Kind   `json:"kind"`
+	Stream     string `json:"stream,omitempty"`
+	Partition  int    `json:"partition,omitempty"`
+	Target     Target `json:"target,omitempty"`
+	Count      int    `json:"count,omitempty"`
+	AfterPosts int    `json:"after_posts,omitempty"`
+	For        string `json:"for,omitempty"`
+	Delay      string `json:"delay,omitempty"`
+	Reset      string `json:"reset,omitempty"`
+	Bytes      int    `json:"bytes,omitempty"`
+	Rate       int    `json:"rate,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -98,7 +116,7 @@ func (f Fault) MarshalJSON() ([]byte, error) {
 		}
 		return d.String()
 	}
-	return json.Marshal(faultJSON{text(f.At), f.Kind, f.Stream, f.Partition, f.Count, text(f.For), text(f.Delay), text(f.Reset), f.Bytes, f.Rate})
+	return json.Marshal(faultJSON{text(f.At), f.Kind, f.Stream, f.Partition, f.Target, f.Count, f.AfterPosts, text(f.For), text(f.Delay), text(f.Reset), f.Bytes, f.Rate})
 }
 
 // UnmarshalJSON implements json.Unmarshaler. It refuses unknown fields and what
@@ -108,7 +126,7 @@ func (f *Fault) UnmarshalJSON(b []byte) error {
 	if err := unmarshalStrict(b, &j); err != nil {
 		return err
 	}
-	*f = Fault{Kind: j.Kind, Stream: j.Stream, Partition: j.Partition, Count: j.Count, Bytes: j.Bytes, Rate: j.Rate}
+	*f = Fault{Kind: j.Kind, Stream: j.Stream, Partition: j.Partition, Target: j.Target, Count: j.Count, AfterPosts: j.AfterPosts, Bytes: j.Bytes, Rate: j.Rate}
 	for _, d := range []struct {
 		name, text string
 		to         *time.Duration
@@ -133,12 +151,7 @@ func (f Fault) validate() error {
 	if !slices.Contains(openKinds, f.Kind) && !slices.Contains(connectKinds, f.Kind) {
 		return fmt.Errorf("unknown kind %q: must be one of %q or %q", f.Kind, openKinds, connectKinds)
 	}
-	if f.Stream != "" {
-		if _, ok := lookupStream(f.Stream); !ok {
-			return fmt.Errorf("unknown stream %q", f.Stream)
-		}
-	}
-	if f.Partition < 0 || f.Count < 0 || f.Bytes < 0 || f.Rate < 0 || min(f.At, f.For, f.Delay, f.Reset) < 0 {
+	if min(f.Partition, f.Count, f.AfterPosts, f.Bytes, f.Rate) < 0 || min(f.At, f.For, f.Delay, f.Reset) < 0 {
 		return errors.New("numbers and durations must not be negative")
 	}
 	if f.Bytes > maxOversized {
@@ -147,10 +160,33 @@ func (f Fault) validate() error {
 	if f.Rate > maxTrickle {
 		return fmt.Errorf("rate must be at most %d bytes a second", maxTrickle)
 	}
-	if f.Kind == Refuse && (f.Stream != "" || f.Partition != 0) {
+	if f.AfterPosts > 0 && f.ofConnects() {
+		return errors.New("after_posts: a connect has sent no Posts")
+	}
+	return f.validateAim()
+}
+
+// validateAim checks what the fault chooses by.
+func (f Fault) validateAim() error {
+	aimed := f.Stream != "" || f.Partition != 0
+	if f.Stream != "" {
+		if _, ok := lookupStream(f.Stream); !ok {
+			return fmt.Errorf("unknown stream %q", f.Stream)
+		}
+	}
+	if f.Kind == Refuse && (aimed || f.Target != "") {
 		return errors.New("a dial names no stream: refuse hits all of them")
 	}
-	return nil
+	switch f.Target {
+	case "", Live, Recovery:
+		return nil
+	case Searches, RulesRequests:
+		if aimed || !f.ofConnects() {
+			return fmt.Errorf("target %s: is no stream and answers at once", f.Target)
+		}
+		return nil
+	}
+	return fmt.Errorf("unknown target %q: must be one of %q", f.Target, []Target{Live, Recovery, Searches, RulesRequests})
 }
 
 func (f Fault) ofConnects() bool { return slices.Contains(connectKinds, f.Kind) }
@@ -186,8 +222,10 @@ func (f Fault) problem(h http.Header) *problem {
 	}
 }
 
-func (f Fault) hits(s *stream, partition int) bool {
-	return (f.Stream == "" || f.Stream == s.name) && (f.Partition == 0 || f.Partition == partition)
+// hits reports whether the fault chooses connections of a claim.
+func (f Fault) hits(c claim) bool {
+	return (f.Stream == "" || f.Stream == c.stream.name) && (f.Partition == 0 || f.Partition == c.partition) &&
+		(f.Target == "" || f.Target == c.target())
 }
 
 // ParseFaults reads a script: a JSON array of faults by increasing "at".

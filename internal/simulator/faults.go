@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -27,14 +28,22 @@ type faults struct {
 	account *account
 	mu      sync.Mutex
 	past    []*Happened
-	waiting []*armed // faults of connects, the oldest first
+	waiting []*armed // the oldest first
 }
 
-// armed is a fault that waits for connects.
+// armed is a fault that waits for connects, or for Posts to be sent.
 type armed struct {
 	*Happened
 	until time.Time // zero: no end
 	left  int       // negative: no bound
+	met   map[*connection]bool
+}
+
+// use counts one hit.
+func (a *armed) use() Fault {
+	a.Hits++
+	a.left--
+	return a.Fault
 }
 
 func newFaults(a *account) *faults {
@@ -81,7 +90,7 @@ func (f *faults) begin(fault Fault) Happened {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	h := &Happened{At: time.Now(), Fault: fault}
-	if fault.ofConnects() {
+	if fault.ofConnects() || fault.AfterPosts > 0 {
 		f.arm(h)
 	} else {
 		f.hit(h)
@@ -93,7 +102,7 @@ func (f *faults) begin(fault Fault) Happened {
 // hit gives the fault to the connections that it chooses.
 func (f *faults) hit(h *Happened) {
 	for _, c := range f.account.connections() {
-		if !h.Fault.hits(c.stream, c.partition) || h.Fault.Kind == DamagedGzip && !c.compressed() {
+		if !h.Fault.chooses(c) {
 			continue
 		}
 		if c.order(h.Fault) {
@@ -111,19 +120,25 @@ func (f *faults) hit(h *Happened) {
 	}
 }
 
-// arm makes the fault wait for connects.
+// chooses reports whether the fault can hit an open connection.
+func (f Fault) chooses(c *connection) bool {
+	return f.hits(c.claim()) && (f.Kind != DamagedGzip || c.compressed())
+}
+
+// arm makes the fault wait for connects, or for Posts to be sent.
 func (f *faults) arm(h *Happened) {
 	if f.expire(); len(f.waiting) == pending {
 		h.Note = "too many faults wait for connects already: left out"
 		return
 	}
-	a := &armed{Happened: h, left: h.Fault.Count}
-	if h.Fault.For > 0 {
+	a := &armed{Happened: h, left: h.Fault.Count, met: map[*connection]bool{}}
+	bounded := h.Fault.ofConnects() && h.Fault.For > 0
+	if bounded {
 		a.until = h.At.Add(h.Fault.For)
 	}
 	if h.Fault.Count == 0 {
 		a.left = 1
-		if h.Fault.For > 0 {
+		if bounded {
 			a.left = -1
 		}
 	}
@@ -138,8 +153,34 @@ func (f *faults) remember(h *Happened) {
 }
 
 // connect returns the fault that a request for a stream meets, if any.
-func (f *faults) connect(s *stream, partition int) (Fault, bool) {
-	return f.take(func(fault Fault) bool { return fault.Kind != Refuse && fault.hits(s, partition) })
+func (f *faults) connect(c claim) (Fault, bool) {
+	return f.take(func(fault Fault) bool { return fault.ofConnects() && fault.Kind != Refuse && fault.hits(c) })
+}
+
+// request returns the fault that a request which is answered at once meets.
+func (f *faults) request(t Target) (Fault, bool) {
+	return f.take(func(fault Fault) bool { return fault.Target == t })
+}
+
+// ahead returns the fault that a connection is to meet now, for it has sent
+// enough Posts; or else how many it may send before the next.
+func (f *faults) ahead(c *connection) (fault Fault, due bool, posts int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.expire()
+	posts = math.MaxInt
+	for _, a := range f.waiting {
+		if a.Fault.AfterPosts == 0 || a.met[c] || !a.Fault.chooses(c) {
+			continue
+		}
+		left := a.Fault.AfterPosts - int(c.sent.Load())
+		if left <= 0 {
+			a.met[c] = true
+			return a.use(), true, 0
+		}
+		posts = min(posts, left)
+	}
+	return Fault{}, false, posts
 }
 
 // refused reports whether a dial is refused, and counts it.
@@ -154,9 +195,7 @@ func (f *faults) take(is func(Fault) bool) (Fault, bool) {
 	f.expire()
 	for _, a := range f.waiting {
 		if is(a.Fault) {
-			a.Hits++
-			a.left--
-			return a.Fault, true
+			return a.use(), true
 		}
 	}
 	return Fault{}, false

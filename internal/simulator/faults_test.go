@@ -318,6 +318,8 @@ func TestBadScripts(t *testing.T) {
 		``, `{}`, `[{"kind":"nonsense"}]`, `[{"at":"10s"}]`, `[{"at":10,"kind":"reset"}]`, `[{"at":"10","kind":"reset"}]`,
 		`[{"kind":"reset","nonsense":1}]`, `[{"kind":"reset","stream":"nonsense"}]`, `[{"kind":"reset","count":-1}]`,
 		`[{"kind":"stall","for":"-1s"}]`, `[{"kind":"refuse","stream":"filtered"}]`, `[{"kind":"oversized","bytes":1000000000}]`, `[{"kind":"trickle","rate":1000000000}]`,
+		`[{"kind":"reset","target":"nonsense"}]`, `[{"kind":"reset","target":"search"}]`, `[{"kind":"503","target":"search","stream":"filtered"}]`,
+		`[{"kind":"refuse","target":"live"}]`, `[{"kind":"503","after_posts":1}]`, `[{"kind":"reset","after_posts":-1}]`,
 		`[{"at":"2s","kind":"reset"},{"at":"1s","kind":"reset"}]`,
 	} {
 		if _, err := ParseFaults([]byte(script)); err == nil || strings.Contains(err.Error(), "\n") {
@@ -327,7 +329,7 @@ func TestBadScripts(t *testing.T) {
 }
 
 func FuzzParseFaults(f *testing.F) {
-	f.Add([]byte(`[{"at":"1m","kind":"stall","for":"30s","stream":"firehose","partition":2,"count":1}]`))
+	f.Add([]byte(`[{"at":"1m","kind":"stall","for":"30s","stream":"firehose","partition":2,"target":"recovery","count":1,"after_posts":7}]`))
 	f.Fuzz(func(t *testing.T, script []byte) {
 		list, err := ParseFaults(script)
 		if err != nil {

@@ -106,6 +106,48 @@ func (h *history) content(p post) post {
 	return p
 }
 
+// superseded reports whether a later version of p was delivered by a time.
+func (h *history) superseded(p post, asOf int64) bool {
+	if p.wantsEdit() {
+		return false
+	}
+	edit := h.post(p.n + h.editAfter)
+	return edit.wantsEdit() && edit.delivered <= asOf
+}
+
+// slotAfter is the first slot with no Post created before a time.
+func (h *history) slotAfter(to int64) int64 { return to/h.slot + 1 }
+
+// createdAt is the time of creation that an ID tells.
+func createdAt(id uint64) time.Time {
+	return time.UnixMilli(int64(id>>22) + snowflakeEpoch).UTC()
+}
+
+// find returns the Post of an ID.
+func (h *history) find(id uint64) (post, bool) {
+	from := createdAt(id)
+	for n := from.UnixNano() / h.slot; n*h.slot < from.Add(time.Millisecond).UnixNano(); n++ {
+		if p := h.post(n); p.id() == id {
+			return p, true
+		}
+	}
+	return post{}, false
+}
+
+// wordings is how many different texts there are: one for each template and topic.
+const wordings = templateCount * len(topics)
+
+// wording says which of them p has.
+func (h *history) wording(p post) int {
+	words := h.content(p)
+	return words.templateIndex()*len(topics) + words.topic()
+}
+
+// documentOf is what can be asked about the Posts of a wording.
+func documentOf(wording int) *document {
+	return newDocument(templates()[wording/len(topics)].subject, topics[wording%len(topics)])
+}
+
 // cursor enumerates Posts in order of delivery. It looks at each slot once and
 // remembers at most the Posts that are created and not yet delivered.
 type cursor struct {

@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"math/rand/v2"
 	"strconv"
 	"sync"
 	"time"
@@ -25,13 +24,14 @@ type template struct {
 	until   []int // where the end of its editing time stands
 	topics  []int
 	history int // where, in edit_history_tweet_ids, earlier IDs go before its own
+	dataEnd int // where the Post itself ends
 	subject subject
 }
 
 var templates = sync.OnceValue(func() *[templateCount]*template {
 	var all [templateCount]*template
 	for i := range all {
-		all[i] = compose(rand.New(rand.NewPCG(0x78, uint64(i))))
+		all[i] = compose(i)
 	}
 	return &all
 })
@@ -43,6 +43,12 @@ func (h *history) size(p post) int {
 		return len(original.template().body) + idLength + len(`","`)
 	}
 	return len(p.template().body)
+}
+
+// data returns p alone, as it stands in the line that render makes.
+func (h *history) data(p post) []byte {
+	end := h.content(p).template().dataEnd + h.size(p) - len(h.content(p).template().body)
+	return h.render(nil, p)[len(`{"data":`):end]
 }
 
 // render appends p as one JSON object, without a line end.

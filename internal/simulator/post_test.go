@@ -3,6 +3,7 @@ package simulator
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -188,14 +189,14 @@ func BenchmarkFeed(b *testing.B) {
 		b.Fatal(err)
 	}
 	st, _ := lookupStream("filtered")
-	f := newFeed(sim, st, 0, time.Now().Add(-time.Hour), 0)
+	f := sim.newFeed(st, streamParameters{}, time.Now().Add(-time.Hour))
 	var buffer []byte
 	n := 0
 	b.ReportAllocs()
 	for b.Loop() {
 		if n == 0 {
 			f.arrive(chunkSize)
-			buffer, n = f.lines(buffer[:0], chunkSize)
+			buffer, n = f.lines(buffer[:0], chunkSize, math.MaxInt)
 		}
 		n--
 	}

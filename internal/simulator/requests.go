@@ -2,118 +2,97 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 )
 
-// routes serves X's paths, which need the token, and the control paths.
-func (s *Simulator) routes() http.Handler {
-	mux := http.NewServeMux()
-	for _, st := range streams {
-		mux.HandleFunc("GET "+st.path, func(w http.ResponseWriter, r *http.Request) { s.serveStream(w, r, st) })
-	}
-	mux.HandleFunc("GET /2/tweets/search/stream/rules", s.withToken(s.getRules))
-	mux.HandleFunc("POST /2/tweets/search/stream/rules", s.withToken(s.postRules))
-	mux.HandleFunc("POST /oauth2/token", s.account.exchange)
-	s.controls(mux)
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { generic(http.StatusNotFound).write(w) })
-	return mux
-}
-
-func (s *Simulator) withToken(h http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if !s.account.authorized(r) {
-			unauthorized().write(w)
-			return
-		}
-		h(w, r)
-	}
-}
-
 // serveStream answers one request for a stream: with a stream, or with the
 // first thing that X would object to.
 func (s *Simulator) serveStream(w http.ResponseWriter, r *http.Request, st *stream) {
-	p, objection := parseStreamParameters(st, r.URL.Query())
-	connect := Connect{At: time.Now(), Stream: st.name, Partition: p.partition, BackfillMinutes: p.backfill}
-	answer := func(status int) {
-		connect.Status = status
-		s.account.record(connect)
-	}
-	refuse := func(p *problem) {
-		answer(p.code)
-		p.write(w)
-	}
-
-	if !s.account.authorized(r) {
-		refuse(unauthorized())
-		return
-	}
-	limits, ok := s.account.count(st)
-	limits.header(w.Header())
-	if !ok {
-		refuse(tooManyRequests())
-		return
-	}
-	if fault, hit := s.faults.connect(st, p.partition); hit {
-		switch fault.Kind {
-		case HeaderDelay:
-			select {
-			case <-time.After(fault.headerDelay()):
-			case <-r.Context().Done():
-				answer(0)
-				panic(http.ErrAbortHandler) // returning would be an answer
-			}
-		case Hang:
-			answer(0)
-			<-r.Context().Done()
-			panic(http.ErrAbortHandler)
-		case AcceptThenClose:
-			answer(http.StatusOK)
-			w.Header().Set("Content-Type", streamType)
-			w.Header().Set("Connection", "close")
-			w.WriteHeader(http.StatusOK)
-			http.NewResponseController(w).Flush() // the headers go, and so does the connection
-			return
-		default:
-			refuse(fault.problem(w.Header()))
-			return
-		}
-	}
-	if objection == nil {
-		objection = s.mayStream(st, p)
-	}
-	if objection != nil {
-		refuse(objection)
-		return
-	}
-
+	now := time.Now()
+	asked, objection := readStreamParameters(st, r.URL.Query(), now)
 	c := &connection{
-		stream: st, partition: p.partition, backfill: p.backfill,
-		account: s.account, posts: &s.posts, overflow: s.config.Overflow,
+		stream: st, asked: asked,
+		account: s.account, faults: s.faults, posts: &s.posts, overflow: s.config.Overflow,
 		chunks:  newChunks(strings.Contains(r.Header.Get("Accept-Encoding"), "gzip")),
 		orders:  make(chan Fault, ordersKept),
 		stopped: make(chan reason, 1),
 		left:    make(chan struct{}),
 	}
-	if full := s.account.admit(c); full != nil {
-		refuse(full)
+	answer := &answered{ResponseWriter: w, note: func(status int) {
+		s.account.connects.add(Connect{At: now, Stream: st.name, Partition: asked.partition, BackfillMinutes: asked.backfill,
+			StartTime: asked.recovery.from, EndTime: asked.recovery.to, Status: status})
+	}}
+	if s.settled(answer, r, c, objection) {
 		return
 	}
-	conn, _, err := http.NewResponseController(w).Hijack()
+	conn, _, err := http.NewResponseController(answer).Hijack()
 	if err != nil {
 		s.account.release(c, reasonShutdown)
-		refuse(generic(http.StatusHTTPVersionNotSupported))
+		generic(http.StatusHTTPVersionNotSupported).write(answer)
 		return
 	}
 	conn.SetDeadline(time.Time{}) // lifts the server's, which are for requests
 	c.conn = conn
 	c.opened = time.Now()
-	c.feed = newFeed(s, st, p.partition, c.opened, time.Duration(p.backfill)*time.Minute)
-	answer(http.StatusOK)
+	c.feed = s.newFeed(st, asked, c.opened)
+	answer.mark(http.StatusOK)
 	s.account.begin(c)
 	s.account.finish(c, c.serve(r.Context(), c.head(w.Header())))
+}
+
+// settled reports whether a request for a stream has its answer already, and
+// no connection: by a limit, a fault or an objection.
+func (s *Simulator) settled(w *answered, r *http.Request, c *connection, objection *problem) bool {
+	refuse := func(p *problem) bool {
+		if p != nil {
+			p.write(w)
+		}
+		return p != nil
+	}
+	if !s.account.authorized(r) {
+		return refuse(unauthorized())
+	}
+	drawn, ok := s.account.count(c.stream.path, cmp.Or(s.account.Connects, c.stream.connects))
+	drawn.header(w.Header())
+	if !ok {
+		return refuse(tooManyRequests())
+	}
+	if fault, hit := s.faults.connect(c.claim()); hit && s.meet(w, r, fault) {
+		return true
+	}
+	if objection == nil {
+		objection = s.mayStream(c.stream, c.asked)
+	}
+	return refuse(objection) || refuse(s.account.admit(c))
+}
+
+// meet lets a request meet its fault, and reports whether that was its answer.
+func (s *Simulator) meet(w *answered, r *http.Request, f Fault) bool {
+	switch f.Kind {
+	case HeaderDelay:
+		select {
+		case <-time.After(f.headerDelay()):
+			return false
+		case <-r.Context().Done():
+			w.mark(0)
+			panic(http.ErrAbortHandler) // returning would be an answer
+		}
+	case Hang:
+		w.mark(0)
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	case AcceptThenClose:
+		w.Header().Set("Content-Type", streamType)
+		w.Header().Set("Connection", "close")
+		w.WriteHeader(http.StatusOK)
+		http.NewResponseController(w).Flush() // the headers go, and so does the connection
+	default:
+		f.problem(w.Header()).write(w)
+	}
+	return true
 }
 
 // streamType is the content type of streams.
@@ -136,14 +115,26 @@ func (c *connection) head(h http.Header) []byte {
 }
 
 // mayStream says what X has against a well-formed request.
-func (s *Simulator) mayStream(st *stream, p streamParameters) *problem {
-	switch {
-	case !s.account.mayRead(st), p.recovery, p.backfill > 0 && s.account.Backfill == Denied:
+func (s *Simulator) mayStream(st *stream, asked streamParameters) *problem {
+	if !s.account.mayRead(st) {
 		return forbidden()
-	case p.backfill > 0 && s.account.Backfill == Unoffered:
-		return invalid("backfill_minutes", []string{strconv.Itoa(p.backfill)}, "The query parameter [backfill_minutes] is not available to this account")
-	case st.rules && len(s.rules.latest()) == 0:
+	}
+	if asked.backfill > 0 && s.account.Backfill != Allowed {
+		return s.account.Backfill.refuse("backfill_minutes")
+	}
+	if !asked.recovery.isZero() && s.account.Recovery != Allowed {
+		return s.account.Recovery.refuse("start_time")
+	}
+	if st.rules && len(s.rules.latest()) == 0 {
 		return noRules()
 	}
 	return nil
+}
+
+// refuse is the refusal of a parameter that the account has no right to.
+func (a Access) refuse(parameter string) *problem {
+	if a == Denied {
+		return forbidden()
+	}
+	return invalid(parameter, []string{}, "The query parameter [%s] is not available to this account", parameter)
 }

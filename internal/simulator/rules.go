@@ -41,7 +41,7 @@ type ruleSet struct {
 	since   int64 // Unix nanoseconds
 	rules   []parsedRule
 	once    sync.Once
-	matches []atomic.Pointer[match] // by template and topic, filled as Posts ask
+	matches []atomic.Pointer[match] // by wording, filled as Posts ask
 }
 
 type parsedRule struct {
@@ -69,7 +69,7 @@ func newRules(initial []Rule, delay time.Duration) (*rules, error) {
 }
 
 func newRule(r Rule) (parsedRule, error) {
-	e, err := parseRule(r.Value)
+	e, err := parseExpression(r.Value, filteredRules)
 	if err != nil {
 		return parsedRule{}, err
 	}
@@ -133,16 +133,14 @@ func (s *ruleSet) find(is func(Rule) bool) int {
 	return slices.IndexFunc(s.rules, func(r parsedRule) bool { return is(r.Rule) })
 }
 
-// match returns nil when no rule matches p. Posts of one template and topic
-// have the same words, so it is found out once for all of them.
+// match returns nil when no rule matches p.
 func (s *ruleSet) match(h *history, p post) *match {
-	s.once.Do(func() { s.matches = make([]atomic.Pointer[match], templateCount*len(topics)) })
-	words := h.content(p)
-	topic := words.topic()
-	known := &s.matches[words.templateIndex()*len(topics)+topic]
+	s.once.Do(func() { s.matches = make([]atomic.Pointer[match], wordings) })
+	wording := h.wording(p)
+	known := &s.matches[wording]
 	m := known.Load()
 	if m == nil {
-		m = s.evaluate(newDocument(words.template().subject, topics[topic]))
+		m = s.evaluate(documentOf(wording))
 		known.Store(m)
 	}
 	if len(m.suffix) == 0 {

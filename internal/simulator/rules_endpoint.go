@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -44,35 +46,46 @@ func (a rulesAnswer) write(w http.ResponseWriter, status int) {
 
 // getRules lists the rules: all, or those with some ids, up to 1,000 a page.
 func (s *Simulator) getRules(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	size, start := 1000, 0
-	var err error
-	if q.Has("max_results") {
-		if size, err = strconv.Atoi(q.Get("max_results")); err != nil || size < 1 || size > 1000 {
-			invalid("max_results", q["max_results"], "The `max_results` query parameter value [%s] is not between 1 and 1000", q.Get("max_results")).write(w)
-			return
-		}
-	}
-	if q.Has("pagination_token") {
-		if start, err = strconv.Atoi(q.Get("pagination_token")); err != nil || start < 0 {
-			invalid("pagination_token", q["pagination_token"], "The `pagination_token` query parameter value is not valid").write(w)
-			return
-		}
+	p := &parameters{Values: r.URL.Query()}
+	p.only(nil, "ids", "max_results", "pagination_token")
+	size := p.number("max_results", 1, 1000, 1000)
+	start := p.number("pagination_token", 0, math.MaxInt32, 0)
+	if p.wrong != nil {
+		p.wrong.write(w)
+		return
 	}
 	list := s.rules.latest()
-	if ids := splitList(q.Get("ids")); ids != nil {
+	if p.Has("ids") {
+		ids := strings.Split(p.Get("ids"), ",")
 		list = slices.DeleteFunc(list, func(r Rule) bool { return !slices.Contains(ids, r.ID) })
 	}
 	var answer rulesAnswer
-	start = min(start, len(list))
-	end := min(start+size, len(list))
-	answer.Data = list[start:end]
-	if end < len(list) {
-		answer.Meta.NextToken = fmt.Sprintf("%016d", end) // X's tokens have 16 characters
-	}
+	answer.Data, answer.Meta.NextToken = cut(list, start, size)
 	n := len(answer.Data)
 	answer.Meta.ResultCount = &n
 	answer.write(w, http.StatusOK)
+}
+
+// getRuleCounts tells how many rules there are and may be. The account has one
+// app in one project.
+func (s *Simulator) getRuleCounts(w http.ResponseWriter, r *http.Request) {
+	p := &parameters{Values: r.URL.Query()}
+	p.only(map[string][]string{"rules_count.fields": {"all_project_client_apps", "cap_per_client_app", "cap_per_project",
+		"client_app_rules_count", "project_rules_count"}})
+	if p.wrong != nil {
+		p.wrong.write(w)
+		return
+	}
+	type appCount struct {
+		ID    string `json:"client_app_id"`
+		Count int    `json:"rule_count"`
+	}
+	app := appCount{"1", len(s.rules.latest())}
+	allowed := strconv.Itoa(s.account.Rules)
+	writeJSON(w, streamType, http.StatusOK, map[string]any{"data": map[string]any{
+		"cap_per_client_app": allowed, "cap_per_project": allowed, "project_rules_count": strconv.Itoa(app.Count),
+		"client_app_rules_count": app, "all_project_client_apps": []appCount{app},
+	}})
 }
 
 // rulesChange is the body of a request that changes rules.

@@ -3,8 +3,14 @@
 // Its history is a pure function of a seed and of time: which Posts exist, what
 // they say, when they are delivered, and to which stream and partition they
 // belong. Nothing is recorded but the rules of the filtered stream, so any
-// period can be served live or repeated, and [Simulator.Expected] can say which
-// IDs a consumer must have.
+// period can be served live, by backfill, by recovery or by search, and
+// [Simulator.Expected] and [Simulator.ExpectedSearch] can say which IDs a
+// consumer must have.
+//
+// It serves the streams that carry Posts, the filtered stream's rules, both
+// searches, recent counts and the history of connections, within the limits of
+// an [Account]. Where X's documentation leaves a reading open, a setting chooses
+// one.
 //
 // It knows X's streams from X's OpenAPI description and documentation alone.
 // It must not know the code that it tests: a client built on the same tables
@@ -59,8 +65,17 @@ type Config struct {
 	// instead of delivery. X's documentation leaves it open.
 	BackfillByCreation bool
 	// InterleaveBackfill sends live Posts and heartbeats in between a backlog
-	// instead of after it. X says only that older Posts come "generally" first.
+	// instead of after it, and heartbeats in between a recovery. X says only that
+	// older Posts come "generally" first.
 	InterleaveBackfill bool
+	// RecoveryByCreation makes start_time and end_time of a stream select by the
+	// time of creation instead of delivery, among the Posts that have been
+	// delivered when the connection opens. X's documentation leaves it open.
+	RecoveryByCreation bool
+	// ReplaySpeed is how many times faster a recovery sends Posts than they were
+	// delivered; default 0: as fast as the client takes them. X's documentation
+	// leaves it open.
+	ReplaySpeed float64
 	// Faults happen at their time after the first call of [Simulator.Serve].
 	// Times must not decrease. See [ParseFaults] and [RandomFaults].
 	Faults iter.Seq[Fault]
@@ -78,6 +93,7 @@ const (
 const (
 	defaultRate         = 100
 	maxRate             = 1_000_000
+	maxReplaySpeed      = 1_000_000
 	defaultMaxLateness  = 10 * time.Second
 	defaultSendBuffer   = 1 << 20
 	defaultSocketBuffer = 256 << 10
@@ -88,6 +104,7 @@ type Simulator struct {
 	config  Config
 	history *history
 	rules   *rules
+	queries queries
 	account *account
 	faults  *faults
 	handler http.Handler
@@ -126,6 +143,8 @@ func New(c Config) (*Simulator, error) {
 		return nil, errors.New("send buffer, socket buffer and rule delay must not be negative")
 	case c.Overflow != OverflowReset && c.Overflow != OverflowEnd && c.Overflow != OverflowSilent:
 		return nil, fmt.Errorf("overflow %q: must be reset, end or silent", c.Overflow)
+	case !(c.ReplaySpeed >= 0 && c.ReplaySpeed <= maxReplaySpeed):
+		return nil, fmt.Errorf("replay speed %v: must be between 0 and %d", c.ReplaySpeed, maxReplaySpeed)
 	case now.Before(historyStart.AddDate(0, 0, 8)):
 		return nil, fmt.Errorf("the clock says %s: Posts begin in %d (in a synctest bubble, sleep to a later year first)",
 			now.UTC().Format(time.DateOnly), historyStart.Year())
@@ -196,36 +215,4 @@ func (s *Simulator) Serve(ctx context.Context, l net.Listener) error {
 		return nil
 	}
 	return fmt.Errorf("serve simulator: %w", err)
-}
-
-// Expected returns, in order of delivery, the IDs of the Posts that were or
-// will be delivered live in [from, to): what a consumer must have of that
-// period. Partition 0 is the whole stream. Filtered uses the rules of each
-// Post's time.
-func (s *Simulator) Expected(stream string, partition int, from, to time.Time) (iter.Seq[uint64], error) {
-	st, ok := lookupStream(stream)
-	if !ok {
-		return nil, fmt.Errorf("unknown stream %q", stream)
-	}
-	if !st.posts {
-		return nil, fmt.Errorf("stream %q carries no Posts here", stream)
-	}
-	if partition < 0 || partition > st.partitions {
-		return nil, fmt.Errorf("stream %q has partitions 1 to %d, not %d", stream, st.partitions, partition)
-	}
-	return func(yield func(uint64) bool) {
-		c := s.history.deliveries(from.UnixNano(), st.share(s.history, partition))
-		for {
-			p, ok := c.next(to.UnixNano())
-			if !ok {
-				return
-			}
-			if st.rules && s.rules.at(p.delivered).match(s.history, p) == nil {
-				continue
-			}
-			if !yield(p.id()) {
-				return
-			}
-		}
-	}, nil
 }

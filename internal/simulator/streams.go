@@ -5,6 +5,7 @@ import "slices"
 // stream is one of X's streams, from X's OpenAPI description (version 2.167).
 type stream struct {
 	name        string
+	endpoint    string // what /2/connections calls it
 	path        string
 	partitions  int // 0: none
 	connections int // that X allows at a time on the whole stream
@@ -18,20 +19,20 @@ type stream struct {
 }
 
 var streams = []*stream{
-	{name: "filtered", path: "/2/tweets/search/stream", connections: 2, connects: 50, recovery: true, fields: postFields, posts: true, rules: true},
-	{name: "sample", path: "/2/tweets/sample/stream", connections: 2, connects: 50, fields: postFields, posts: true, every: 100},
-	{name: "sample10", path: "/2/tweets/sample10/stream", partitions: 2, connections: 2, connects: 50, recovery: true, fields: postFields, posts: true, every: 10},
-	{name: "firehose", path: "/2/tweets/firehose/stream", partitions: 20, connections: 20, connects: 50, recovery: true, fields: postFields, posts: true},
-	{name: "firehose_en", path: "/2/tweets/firehose/stream/lang/en", partitions: 8, connections: 8, connects: 50, recovery: true, fields: postFields, posts: true, lang: "en"},
-	{name: "firehose_ja", path: "/2/tweets/firehose/stream/lang/ja", partitions: 2, connections: 2, connects: 50, recovery: true, fields: postFields, posts: true, lang: "ja"},
-	{name: "firehose_ko", path: "/2/tweets/firehose/stream/lang/ko", partitions: 2, connections: 2, connects: 50, recovery: true, fields: postFields, posts: true, lang: "ko"},
-	{name: "firehose_pt", path: "/2/tweets/firehose/stream/lang/pt", partitions: 2, connections: 2, connects: 50, recovery: true, fields: postFields, posts: true, lang: "pt"},
-	{name: "likes_firehose", path: "/2/likes/firehose/stream", partitions: 20, connections: 20, connects: 50, recovery: true},
-	{name: "likes_sample10", path: "/2/likes/sample10/stream", partitions: 2, connections: 2, connects: 50, recovery: true},
-	{name: "post_compliance", path: "/2/tweets/compliance/stream", partitions: 4, connections: 4, connects: 50, recovery: true},
-	{name: "user_compliance", path: "/2/users/compliance/stream", partitions: 4, connections: 4, connects: 50, recovery: true},
-	{name: "like_compliance", path: "/2/likes/compliance/stream", connections: 1, connects: 50, recovery: true},
-	{name: "post_labels", path: "/2/tweets/label/stream", connections: 1, connects: 50, recovery: true},
+	{name: "filtered", endpoint: "filtered_stream", path: "/2/tweets/search/stream", connections: 2, connects: 50, recovery: true, fields: postFields, posts: true, rules: true},
+	{name: "sample", endpoint: "sample_stream", path: "/2/tweets/sample/stream", connections: 2, connects: 50, fields: postFields, posts: true, every: 100},
+	{name: "sample10", endpoint: "sample10_stream", path: "/2/tweets/sample10/stream", partitions: 2, connections: 2, connects: 50, recovery: true, fields: postFields, posts: true, every: 10},
+	{name: "firehose", endpoint: "firehose_stream", path: "/2/tweets/firehose/stream", partitions: 20, connections: 20, connects: 50, recovery: true, fields: postFields, posts: true},
+	{name: "firehose_en", endpoint: "firehose_stream_lang_en", path: "/2/tweets/firehose/stream/lang/en", partitions: 8, connections: 8, connects: 50, recovery: true, fields: postFields, posts: true, lang: "en"},
+	{name: "firehose_ja", endpoint: "firehose_stream_lang_ja", path: "/2/tweets/firehose/stream/lang/ja", partitions: 2, connections: 2, connects: 50, recovery: true, fields: postFields, posts: true, lang: "ja"},
+	{name: "firehose_ko", endpoint: "firehose_stream_lang_ko", path: "/2/tweets/firehose/stream/lang/ko", partitions: 2, connections: 2, connects: 50, recovery: true, fields: postFields, posts: true, lang: "ko"},
+	{name: "firehose_pt", endpoint: "firehose_stream_lang_pt", path: "/2/tweets/firehose/stream/lang/pt", partitions: 2, connections: 2, connects: 50, recovery: true, fields: postFields, posts: true, lang: "pt"},
+	{name: "likes_firehose", endpoint: "likes_firehose_stream", path: "/2/likes/firehose/stream", partitions: 20, connections: 20, connects: 50, recovery: true},
+	{name: "likes_sample10", endpoint: "likes_sample10_stream", path: "/2/likes/sample10/stream", partitions: 2, connections: 2, connects: 50, recovery: true},
+	{name: "post_compliance", endpoint: "tweets_compliance_stream", path: "/2/tweets/compliance/stream", partitions: 4, connections: 4, connects: 50, recovery: true},
+	{name: "user_compliance", endpoint: "users_compliance_stream", path: "/2/users/compliance/stream", partitions: 4, connections: 4, connects: 50, recovery: true},
+	{name: "like_compliance", endpoint: "likes_compliance_stream", path: "/2/likes/compliance/stream", connections: 1, connects: 50, recovery: true},
+	{name: "post_labels", endpoint: "tweet_label_stream", path: "/2/tweets/label/stream", connections: 1, connects: 50, recovery: true},
 	{name: "activity", path: "/2/activity/stream", connections: 2, connects: 450, recovery: true},
 	{name: "powerstream", path: "/2/powerstream", connections: 2, connects: 50, recovery: true},
 }

@@ -66,6 +66,8 @@ func (c client) prepare(t *testing.T) {
 type event struct {
 	Event    string            `json:"event"`
 	ID       string            `json:"id"`       // post
+	IDs      []string          `json:"ids"`      // page: of its Posts
+	Users    []string          `json:"users"`    // page: of those it includes
 	Rules    json.RawMessage   `json:"rules"`    // post: IDs; rules: the rules
 	Step     string            `json:"step"`     // rules, refusal
 	Problems []string          `json:"problems"` // refusal

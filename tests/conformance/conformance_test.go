@@ -22,6 +22,8 @@ func TestClients(t *testing.T) {
 			c.prepare(t)
 			s := startSimulator(t)
 			t.Run("rules", func(t *testing.T) { testRules(t, c, s) })
+			t.Run("search recent", func(t *testing.T) { testSearch(t, c, s, "recent", "coffee lang:en -is:retweet", 100) })
+			t.Run("search all", func(t *testing.T) { testSearch(t, c, s, "all", "(coffee OR planet) lang:en", 500) })
 			t.Run("filtered", func(t *testing.T) {
 				testStream(t, c, s, "filtered", 500, []string{"clean_end", "reset", "operational_disconnect"})
 			})

@@ -113,25 +113,43 @@ func (s *simulator) breakNow(t *testing.T, kind, stream string) {
 
 // expected returns the IDs that a consumer must have got on a stream between
 // two times, in order of delivery.
-func (s *simulator) expected(t *testing.T, stream string, from, to time.Time) []string {
+func (s *simulator) expected(t *testing.T, stream string, from, to time.Time) (ids []string) {
 	t.Helper()
+	s.control(t, "expected", between(from, to, "stream", stream), &ids)
+	return ids
+}
+
+// found returns the IDs that a search finds between two times, the newest first.
+func (s *simulator) found(t *testing.T, endpoint, query string, from, to time.Time) (ids []string) {
+	t.Helper()
+	s.control(t, "expected", between(from, to, "search", endpoint, "query", query), &ids)
+	return ids
+}
+
+func between(from, to time.Time, pairs ...string) url.Values {
 	query := url.Values{
-		"stream": {stream},
-		"from":   {from.UTC().Format(time.RFC3339Nano)},
-		"to":     {to.UTC().Format(time.RFC3339Nano)},
+		"from": {from.UTC().Format(time.RFC3339Nano)},
+		"to":   {to.UTC().Format(time.RFC3339Nano)},
 	}
-	resp, err := http.Get(s.baseURL + "/simulator/expected?" + query.Encode())
+	for i := 0; i < len(pairs); i += 2 {
+		query.Set(pairs[i], pairs[i+1])
+	}
+	return query
+}
+
+// control asks the simulator about itself.
+func (s *simulator) control(t *testing.T, path string, query url.Values, into any) {
+	t.Helper()
+	resp, err := http.Get(s.baseURL + "/simulator/" + path + "?" + query.Encode())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		answer, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
-		t.Fatalf("expected IDs of %s: %s: %s", stream, resp.Status, answer)
+		t.Fatalf("%s of the simulator: %s: %s", path, resp.Status, answer)
 	}
-	var ids []string
-	if err := json.NewDecoder(resp.Body).Decode(&ids); err != nil {
-		t.Fatalf("expected IDs of %s: %v", stream, err)
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+		t.Fatalf("%s of the simulator: %v", path, err)
 	}
-	return ids
 }

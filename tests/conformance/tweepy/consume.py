@@ -2,8 +2,10 @@
 interest as one JSON object a line.
 
 usage: consume.py BASE_URL TOKEN rules
+       consume.py BASE_URL TOKEN recent|all QUERY START END MAX_RESULTS
        consume.py BASE_URL TOKEN filtered|sample CONNECTIONS POSTS
 
+A search ends with its last page; that it waits for its turn is tweepy's doing.
 With a stream it ends when the connection number CONNECTIONS has brought POSTS
 Posts; that earlier connections end is the caller's doing, and that new ones
 begin is tweepy's.
@@ -84,10 +86,24 @@ def rules(client):
     report("rules", step="after delete", rules=rules_of(client.get_rules()))
 
 
+def search(base_url, token, what, query, start, end, max_results):
+    client = tweepy.Client(token, wait_on_rate_limit=True)
+    client.session.mount("https://api.twitter.com", ToSimulator(base_url))
+    method = {"recent": client.search_recent_tweets, "all": client.search_all_tweets}[what]
+    for page in tweepy.Paginator(
+        method, query, start_time=start, end_time=end, max_results=int(max_results),
+        expansions=["author_id", "attachments.media_keys"], tweet_fields=["created_at", "lang"],
+    ):
+        report("page", ids=[str(p.id) for p in page.data or []], users=[str(u.id) for u in page.includes.get("users", [])])
+
+
 def main():
     base_url, token, what = sys.argv[1:4]
     if what == "rules":
         rules(Consumer(base_url, token))
+        return
+    if what in ("recent", "all"):
+        search(*sys.argv[1:])
         return
     client = Consumer(base_url, token, int(sys.argv[4]), int(sys.argv[5]))
     {"filtered": client.filter, "sample": client.sample}[what]()

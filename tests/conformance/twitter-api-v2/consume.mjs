@@ -2,9 +2,11 @@
 // of interest as one JSON object a line.
 //
 // usage: consume.mjs BASE_URL TOKEN rules
+//        consume.mjs BASE_URL TOKEN recent|all QUERY START END MAX_RESULTS
 //        consume.mjs BASE_URL TOKEN filtered|sample CONNECTIONS POSTS
 //
-// With a stream it ends when the connection number CONNECTIONS has brought POSTS
+// A search ends with its last page; twitter-api-v2 tells when its turn is, and
+// leaves the waiting to this program. With a stream it ends when the connection number CONNECTIONS has brought POSTS
 // Posts; that earlier connections end is the caller's doing, and that new ones
 // begin is twitter-api-v2's.
 
@@ -57,6 +59,32 @@ async function rules(client) {
   await list('after delete');
 }
 
+// inTurn repeats a request that comes too early when the limit is over.
+async function inTurn(request) {
+  for (;;) {
+    try {
+      return await request();
+    } catch (e) {
+      if (!(e instanceof ApiResponseError) || !e.rateLimitError) throw e;
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, e.rateLimit.reset * 1000 - Date.now())));
+    }
+  }
+}
+
+async function search(client, what, query, start, end, maxResults) {
+  const options = {
+    start_time: start, end_time: end, max_results: Number(maxResults),
+    expansions: ['author_id', 'attachments.media_keys'], 'tweet.fields': ['created_at', 'lang'],
+  };
+  const pages = await inTurn(() => (what === 'all' ? client.searchAll(query, options) : client.search(query, options)));
+  for (let seen = 0; ; await inTurn(() => pages.fetchNext())) {
+    const users = (pages.includes.users ?? []).map(({ id }) => id);
+    report('page', { ids: pages.tweets.slice(seen).map(({ id }) => id), users });
+    seen = pages.tweets.length;
+    if (pages.done) return;
+  }
+}
+
 async function read(stream, connections, posts) {
   let seen = 0;
   const connected = () => {
@@ -79,11 +107,14 @@ async function read(stream, connections, posts) {
   await stream.connect({ autoReconnect: true, keepAliveTimeout: 5000 });
 }
 
-const [baseURL, token, what, connections, posts] = process.argv.slice(2);
+const [baseURL, token, what, ...rest] = process.argv.slice(2);
 const client = new TwitterApi(token, { httpAgent: new ToSimulator(baseURL) }).v2;
 if (what === 'rules') {
   await rules(client);
+} else if (what === 'recent' || what === 'all') {
+  await search(client, what, ...rest);
 } else {
+  const [connections, posts] = rest;
   const options = { autoConnect: false };
   const stream = what === 'sample' ? client.sampleStream(options) : client.searchStream(options);
   await read(await stream, Number(connections), Number(posts));
