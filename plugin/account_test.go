@@ -13,7 +13,7 @@ func TestRefusedBackfill(t *testing.T) {
 	for name, access := range map[string]simulator.Access{"403": simulator.Denied, "400": simulator.Unoffered} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, simulator.Config{Rate: rate(), Account: simulator.Account{Backfill: access}}, func(w *world) {
-				stop := w.pipeline("", "")
+				stop := w.pipeline("repair: {methods: [backfill]}", "")
 				time.Sleep(between)
 				for range 3 {
 					w.outage(simulator.Fault{Kind: simulator.Refuse, For: 10 * time.Second}, simulator.Fault{Kind: simulator.Reset})

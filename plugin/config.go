@@ -151,6 +151,25 @@ func (p *parser) int(name ...string) int {
 	return v
 }
 
+func (p *parser) strings(name ...string) []string { return field(p, name, p.conf.FieldStringList) }
+
+func (p *parser) intOrZero(name ...string) int {
+	v := field(p, name, p.conf.FieldInt)
+	if v < 0 {
+		p.fail(name, "must not be negative, and is %d", v)
+	}
+	return v
+}
+
+// option reads a field that has one of some values.
+func (p *parser) option(options map[string]string, name ...string) string {
+	v := p.string(name...)
+	if _, ok := options[v]; !ok {
+		p.fail(name, "must be one of %s, and is %q", strings.Join(slices.Sorted(maps.Keys(options)), ", "), v)
+	}
+	return v
+}
+
 func (p *parser) ints(name ...string) []int { return field(p, name, p.conf.FieldIntList) }
 
 // duration reads a duration that must be positive, or returns otherwise when

@@ -60,6 +60,7 @@ const (
 	metaID         = "x_id"
 	metaCreatedAt  = "x_created_at"
 	metaReceivedAt = "x_received_at"
+	metaStripped   = "x_search_stripped"
 )
 
 // metaTime is RFC 3339 with milliseconds.
@@ -130,6 +131,9 @@ func inputSpec() *service.ConfigSpec {
 			positiveIntField(fieldMaxBatch, 1000,
 				"Most events in one batch that is handed to the pipeline. A batch holds what is there, so it is small on a quiet stream.").Advanced(),
 			repairField(),
+		).
+		Fields(checkpointFields()...).
+		Fields(
 			service.NewObjectField(fieldDedupe,
 				positiveIntField(fieldCapacity, 1_000_000,
 					"How many keys are remembered, for the whole input, at about 150 bytes each; partitions share them evenly. It should hold what the stream carries in the time that a backfill reaches back, five minutes: 2,000,000 for a whole firehose. A warning says when it does not."),
@@ -165,7 +169,11 @@ output:
 }
 
 const inputDescription = `
-Keeps connections to a stream up: it leaves one that is silent for too long, connects again on X's own schedules, asks for a backfill of what it missed and removes the repeats that a backfill brings. Each message is one event, byte for byte as X sent it.
+Keeps connections to a stream up: it leaves one that is silent for too long, connects again on X's own schedules, fetches what it missed and removes the repeats that this brings. Each message is one event, byte for byte as X sent it.
+
+## Gap repair
+
+The age of each part of a gap decides how it is fetched: up to 5 minutes with the backfill of a reconnect, up to 24 hours with recovery connections, and on the filtered stream up to 7 days with search (any age with access to the full archive). What X does not grant to the account is left out and tried again every hour. The log tells when a gap opens, how it will be closed, what will be too old before its turn comes, and when no gap is left. What cannot be fetched is lost, and logged and counted with its reason.
 
 ## Delivery
 
@@ -175,19 +183,24 @@ An event counts as delivered when the output has acknowledged it. Batches that t
 
 With ` + "`connections: 2`" + ` a second connection to each partition carries the same, and what comes twice is dropped before a message is built. While one of them fails the other goes on: nothing is missing, and nothing is asked for again. All connects share the budget that X allows (50 in 15 minutes on the filtered stream). Each partition gets its first connection before any gets its second, and a partition that cannot connect never holds up the others. X advises to let redundant connections take different ways out: see ` + "`networks`" + `.
 
+## Restarts
+
+With a ` + "`checkpoint_cache`" + ` xconnect remembers, once a second and at a graceful stop, up to when everything is delivered, which gaps are open, and which keys a repair would bring again. After a crash some events come twice, after a graceful stop none do, as long as those keys fit into 256 KB a partition. A record that belongs to another stream, that a newer version wrote, that is damaged, or that another live process writes ends the start with status 1; a cache that cannot be reached is waited for. ` + "`xconnect coverage`" + ` prints the record.
+
 ## Metadata
 
 - ` + "`x_stream`" + `: the stream's name
 - ` + "`x_partition`" + `: the partition, 1 on a stream without partitions
-- ` + "`x_connection`" + `: which of the partition's connections brought it, from 1
-- ` + "`x_source`" + `: ` + "`live` or `backfill`" + `
+- ` + "`x_connection`" + `: which of the partition's connections brought it, from 1; 0 for what a recovery or a search brought
+- ` + "`x_source`" + `: ` + "`live`, `backfill`, `recovery` or `search`" + `
+- ` + "`x_search_stripped`" + `: the terms that a search left out of the rules that found the event, see ` + "`repair.search.strip_operators`" + `
 - ` + "`x_id`" + `: the event's key: the Post ID, or what identifies an event of another kind
 - ` + "`x_created_at`" + `: creation of the event, RFC 3339 with milliseconds; missing where the event does not say
 - ` + "`x_received_at`" + `: when it was read, likewise
 
 ## Metrics
 
-All begin with ` + "`x_stream_`" + ` and carry the label ` + "`partition`" + ` where one is meant: ` + "`connections_up`, `events` (by `source`), `duplicates` (dropped before a message was built, by `source` of the copy), `reconnects` (by `reason`), `wait_seconds` (on X's schedules, and for the connect budget), `lag_seconds` (now minus creation of the newest live event read), `queue_bytes`, `in_flight_bytes`, `gap_open_seconds`, `gap_lost_seconds` (by `reason`), `undelivered_seconds` (now minus the moment up to which everything is delivered or lost), `oversized_lines`, `malformed_lines`, `rejected_events`" + `.`
+All begin with ` + "`x_stream_`" + ` and carry the label ` + "`partition`" + ` where one is meant: ` + "`connections_up`, `events` (by `source`), `duplicates` (dropped before a message was built, by `source` of the copy), `reconnects` (by `reason`), `wait_seconds` (on X's schedules, and for the connect budget), `lag_seconds` (now minus creation of the newest live event read), `queue_bytes`, `in_flight_bytes`, `gaps_open`, `gap_open_seconds`, `gap_lost_seconds` (by `reason`), `gap_repaired_seconds` (by `method`), `gap_searched_seconds`, `repair_jobs` (by `method`), `checkpoint_age_seconds`, `connects_left` (of X's budget), `undelivered_seconds` (now minus the moment up to which everything is delivered or lost), `oversized_lines`, `malformed_lines`, `rejected_events`" + `.`
 
 type input struct {
 	ingest        *ingest.Ingest
@@ -214,6 +227,14 @@ func newInput(conf *service.ParsedConfig, res *service.Resources, dial dialer) (
 		return nil, err
 	}
 	if in.ingest, err = ingest.New(cfg); err != nil {
+		return nil, err
+	}
+	if cfg.Checkpoints == nil {
+		res.Logger().Warnf("no %s is set: what X sends while xconnect is not running will not be fetched after a restart", fieldCheckpointCache)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), openingTime)
+	defer cancel()
+	if err := in.ingest.Restore(ctx); err != nil {
 		return nil, err
 	}
 	return in, nil
@@ -281,6 +302,9 @@ func (i *input) prototype(ctx context.Context, r *ingest.Read, source ingest.Sou
 func (i *input) message(prototype *service.Message, e ingest.Event) *service.Message {
 	m := prototype.Copy()
 	m.SetBytes(e.Raw)
+	if e.Stripped != "" {
+		m.MetaSetMut(metaStripped, e.Stripped)
+	}
 	if !i.eventMetadata {
 		return m
 	}
@@ -346,6 +370,9 @@ func inputConfig(conf *service.ParsedConfig, res *service.Resources, dial dialer
 	if client.HeartbeatTimeout <= stream.Heartbeat {
 		return cfg, fmt.Errorf("%s: %s is not longer than the %s between two of X's heartbeats: a quiet connection would never last",
 			fieldHeartbeatTimeout, client.HeartbeatTimeout, stream.Heartbeat)
+	}
+	if err := checkpointConfig(&p, res, &cfg, client.BaseURL); err != nil {
+		return cfg, err
 	}
 	if err := stream.CheckParameters(client.Parameters); err != nil {
 		return cfg, fmt.Errorf("%s: %w", fieldParameters, err)

@@ -15,7 +15,8 @@ type metrics struct {
 	up, queue, inFlight, lag, open, undelivered *service.MetricGauge
 	events, duplicates, reconnects              *service.MetricCounter
 	oversized, malformed, rejected              *service.MetricCounter
-	waited, lost                                seconds
+	waited, lost, repaired                      seconds
+	gaps, searched, jobs, age, budget           *service.MetricGauge
 }
 
 // seconds is a counter of time. Not every exporter keeps fractions, so it
@@ -67,6 +68,12 @@ func newMetrics(m *service.Metrics) *metrics {
 		reconnects:  m.NewCounter("x_stream_reconnects", partition, "reason"),
 		waited:      seconds{counter: m.NewCounter("x_stream_wait_seconds", partition)},
 		lost:        seconds{counter: m.NewCounter("x_stream_gap_lost_seconds", partition, "reason")},
+		repaired:    seconds{counter: m.NewCounter("x_stream_gap_repaired_seconds", partition, "method")},
+		gaps:        m.NewGauge("x_stream_gaps_open", partition),
+		searched:    m.NewGauge("x_stream_gap_searched_seconds", partition),
+		jobs:        m.NewGauge("x_stream_repair_jobs", "method"),
+		age:         m.NewGauge("x_stream_checkpoint_age_seconds", partition),
+		budget:      m.NewGauge("x_stream_connects_left"),
 		oversized:   m.NewCounter("x_stream_oversized_lines", partition),
 		malformed:   m.NewCounter("x_stream_malformed_lines", partition),
 		rejected:    m.NewCounter("x_stream_rejected_events"),
@@ -104,12 +111,29 @@ func count(c *service.MetricCounter, n int, labels ...string) {
 
 func (m *metrics) Accounted(partition int, a ingest.Account) {
 	p := partitionName(partition)
+	m.gaps.Set(int64(a.Gaps), p)
 	m.open.SetFloat64(a.Open.Seconds(), p)
 	m.undelivered.SetFloat64(a.At.Sub(a.DeliveredUntil).Seconds(), p)
+	if !a.Saved.IsZero() {
+		m.age.SetFloat64(a.At.Sub(a.Saved).Seconds(), p)
+	}
+	m.searched.SetFloat64(a.Searched.Seconds(), p)
 	for reason, d := range a.Lost {
 		m.lost.set(d, p, reason)
 	}
 }
+
+func (m *metrics) Repaired(partition int, method string, closed time.Duration) {
+	m.repaired.add(closed, partitionName(partition), method)
+}
+
+func (m *metrics) Repairing(jobs map[string]int) {
+	for method, n := range jobs {
+		m.jobs.Set(int64(n), method)
+	}
+}
+
+func (m *metrics) Left(connects int) { m.budget.Set(int64(connects)) }
 
 func (m *metrics) Held(queued, inFlight int64) {
 	m.queue.Set(queued)

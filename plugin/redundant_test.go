@@ -51,7 +51,7 @@ func (w *world) noGaps() {
 // however long, there is no gap, no repeat, and no moment at which the output
 // hears less than it would have without faults.
 func TestAnyFailureOfOneOfTwoConnectionsCostsNothing(t *testing.T) {
-	for name, rate := range map[string]float64{"busy": rate() / 5, "quiet": 1.0 / 60} {
+	for name, rate := range map[string]float64{"busy": rate() / 10, "quiet": 1.0 / 60} {
 		t.Run(name, func(t *testing.T) {
 			// run lets faults happen for at least that long, or none.
 			run := func(length time.Duration, faults []simulator.Fault) (lasted, silence time.Duration) {
@@ -138,7 +138,7 @@ func TestAnAccountWithOneConnectionOnly(t *testing.T) {
 
 // X has one slot, whatever the config hopes for.
 func TestARefusedSlotLeavesTheOthersAlone(t *testing.T) {
-	x := simulator.Config{Rate: rate(), Account: simulator.Account{Connections: 1}}
+	x := simulator.Config{Rate: rate() / 10, Account: simulator.Account{Connections: 1}}
 	inWorld(t, x, func(w *world) {
 		stop := w.pipeline("connections: 2", "")
 		time.Sleep(2 * time.Hour)

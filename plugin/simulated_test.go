@@ -28,6 +28,7 @@ type world struct {
 	sink    sink
 	gauges  gauges
 	began   time.Time
+	base    string // the input's base_url
 	stream  string
 	// In YAML: the sink's batching policy, the input's credentials, and a
 	// cache resource, if there is to be one.
@@ -43,7 +44,7 @@ func inWorld(t *testing.T, x simulator.Config, test func(w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &world{T: t, sim: sim, network: sim.ListenMemory(), began: time.Now(), stream: "filtered", batching: "{}", credentials: "bearer_token: simulator"}
+		w := &world{T: t, sim: sim, network: sim.ListenMemory(), began: time.Now(), base: "http://127.0.0.1", stream: "filtered", batching: "{}", credentials: "bearer_token: simulator"}
 		ctx, stop := context.WithCancel(context.Background())
 		var serving sync.WaitGroup
 		serving.Go(func() {
@@ -57,50 +58,55 @@ func inWorld(t *testing.T, x simulator.Config, test func(w *world)) {
 	})
 }
 
-// pipeline starts a stream from x_stream with extra fields, through processors
-// (YAML lists, may be empty), to the world's sink. It is stopped at the end of
-// the test, or by the function that it returns.
-func (w *world) pipeline(fields, processors string) (stop func()) {
+// build makes a stream from x_stream with extra fields, through processors
+// (YAML lists, may be empty), to the world's sink.
+func (w *world) build(fields, processors string) (*service.Stream, error) {
 	w.Helper()
 	env := service.GlobalEnvironment().Clone()
-	if err := env.RegisterBatchInput(InputName, inputSpec(), inputConstructor(w.network.Dial)); err != nil {
-		w.Fatal(err)
-	}
-	err := env.RegisterBatchOutput("sink", service.NewConfigSpec().Field(service.NewBatchPolicyField("batching")),
-		func(conf *service.ParsedConfig, _ *service.Resources) (service.BatchOutput, service.BatchPolicy, int, error) {
-			policy, err := conf.FieldBatchPolicy("batching")
-			return &w.sink, policy, 64, err
-		})
-	if err != nil {
-		w.Fatal(err)
-	}
-	if err := env.RegisterMetricsExporter("gauges", service.NewConfigSpec(),
-		func(*service.ParsedConfig, *service.Logger) (service.MetricsExporter, error) { return &w.gauges, nil }); err != nil {
-		w.Fatal(err)
+	for _, err := range []error{
+		env.RegisterBatchInput(InputName, inputSpec(), inputConstructor(w.network.Dial)),
+		env.RegisterBatchOutput("sink", service.NewConfigSpec().Field(service.NewBatchPolicyField("batching")),
+			func(conf *service.ParsedConfig, _ *service.Resources) (service.BatchOutput, service.BatchPolicy, int, error) {
+				policy, err := conf.FieldBatchPolicy("batching")
+				return &w.sink, policy, 64, err
+			}),
+		env.RegisterMetricsExporter("gauges", service.NewConfigSpec(),
+			func(*service.ParsedConfig, *service.Logger) (service.MetricsExporter, error) { return &w.gauges, nil }),
+	} {
+		if err != nil {
+			w.Fatal(err)
+		}
 	}
 	b := env.NewStreamBuilder()
 	b.SetLogger(slog.New(&w.log))
-	config := "x_stream:\n  base_url: http://127.0.0.1\n  stream: " + w.stream + "\n" + indent(w.credentials) + indent(fields)
+	config := fmt.Sprintf("x_stream:\n  base_url: %s\n  stream: %s\n", w.base, w.stream) + indent(w.credentials) + indent(fields)
 	for _, err := range []error{
 		b.SetMetricsYAML("gauges: {}"),
 		b.AddInputYAML(config),
 		b.AddOutputYAML("sink:\n  batching: " + w.batching),
 	} {
 		if err != nil {
-			w.Fatal(err)
+			return nil, err
 		}
 	}
 	if w.cache != "" {
 		if err := b.AddCacheYAML(w.cache); err != nil {
-			w.Fatal(err)
+			return nil, err
 		}
 	}
 	if processors != "" {
 		if err := b.AddProcessorYAML(processors); err != nil {
-			w.Fatal(err)
+			return nil, err
 		}
 	}
-	stream, err := b.Build()
+	return b.Build()
+}
+
+// pipeline builds a stream and starts it. It is stopped at the end of the
+// test, or by the function that it returns.
+func (w *world) pipeline(fields, processors string) (stop func()) {
+	w.Helper()
+	stream, err := w.build(fields, processors)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -120,6 +126,18 @@ func (w *world) pipeline(fields, processors string) (stop func()) {
 	})
 	w.Cleanup(stop)
 	return stop
+}
+
+// refused starts a stream that must not run, and returns why it does not.
+func (w *world) refused(fields string) error {
+	w.Helper()
+	stream, err := w.build(fields, "")
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return stream.Run(ctx)
 }
 
 func indent(yaml string) string {
@@ -148,8 +166,19 @@ func (w *world) outage(faults ...simulator.Fault) {
 	time.Sleep(between)
 }
 
-// expected are the IDs that must have been delivered between two moments.
+// expected are the IDs that must have been delivered between two moments, of
+// which there must be some.
 func (w *world) expected(from, to time.Time) []string {
+	w.Helper()
+	all := w.published(from, to)
+	if len(all) == 0 {
+		w.Fatal("nothing was published: the test proves nothing")
+	}
+	return all
+}
+
+// published are the IDs that X delivered between two moments.
+func (w *world) published(from, to time.Time) []string {
 	w.Helper()
 	ids, err := w.sim.Expected(w.stream, 0, from, to)
 	if err != nil {
@@ -158,9 +187,6 @@ func (w *world) expected(from, to time.Time) []string {
 	var all []string
 	for id := range ids {
 		all = append(all, strconv.FormatUint(id, 10))
-	}
-	if len(all) == 0 {
-		w.Fatal("nothing was published: the test proves nothing")
 	}
 	return all
 }

@@ -21,11 +21,11 @@ var xCuts = map[string]simulator.Overflow{
 // outputStops runs a pipeline whose output stands still for a while, once for
 // each way in which X cuts a reader that is too slow, and then judge with the
 // period that the sink must account for.
-func outputStops(t *testing.T, while time.Duration, judge func(w *world, from, to time.Time)) {
+func outputStops(t *testing.T, while time.Duration, fields string, judge func(w *world, from, to time.Time)) {
 	for name, overflow := range xCuts {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, simulator.Config{Rate: 10, SendBuffer: 40_000, Overflow: overflow}, func(w *world) {
-				stop := w.pipeline(smallBounds, "")
+				stop := w.pipeline(smallBounds+"\n"+fields, "")
 				time.Sleep(between)
 				release := w.sink.hold()
 				time.Sleep(while)
@@ -47,13 +47,18 @@ func outputStops(t *testing.T, while time.Duration, judge func(w *world, from, t
 }
 
 func TestOutputThatStopsForTwoMinutesLosesNothing(t *testing.T) {
-	outputStops(t, 2*time.Minute, func(w *world, from, to time.Time) { w.missing(from, to) })
+	outputStops(t, 2*time.Minute, "repair: {methods: [backfill]}", func(w *world, from, to time.Time) { w.missing(from, to) })
 }
 
-// What X threw away while the output stood still for longer than a backfill
-// reaches back is a recorded loss, and nothing else is missing.
+// Recovery brings what X threw away.
+func TestOutputThatStopsForTwentyMinutesLosesNothing(t *testing.T) {
+	outputStops(t, 20*time.Minute, "", func(w *world, from, to time.Time) { w.missing(from, to) })
+}
+
+// Without recovery, what X threw away while the output stood still for longer
+// than a backfill reaches back is a recorded loss, and nothing else is missing.
 func TestOutputThatStopsForTenMinutesLosesOnlyWhatIsRecorded(t *testing.T) {
-	outputStops(t, 10*time.Minute, func(w *world, from, to time.Time) {
+	outputStops(t, 10*time.Minute, "repair: {methods: [backfill]}", func(w *world, from, to time.Time) {
 		if w.onlyRecordedLosses(from, to) == 0 {
 			w.Error("nothing is missing: the test proves nothing")
 		}

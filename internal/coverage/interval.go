@@ -13,7 +13,8 @@ import (
 // Interval is the half-open period [From, To). It is empty unless From is
 // before To.
 type Interval struct {
-	From, To time.Time
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
 }
 
 // Empty reports whether no moment lies in i.
@@ -41,6 +42,20 @@ func (i Interval) Intersect(o Interval) Interval {
 // Hull is the shortest interval that holds all of i and o.
 func (i Interval) Hull(o Interval) Interval {
 	return Interval{minTime(i.From, o.From), maxTime(i.To, o.To)}
+}
+
+// Without returns the parts of i that are not in o, oldest first.
+func (i Interval) Without(o Interval) (parts []Interval) {
+	cut := i.Intersect(o)
+	if cut.Empty() {
+		return []Interval{i}
+	}
+	for _, part := range []Interval{{i.From, cut.From}, {cut.To, i.To}} {
+		if !part.Empty() {
+			parts = append(parts, part)
+		}
+	}
+	return parts
 }
 
 // String shows i as two UTC times with milliseconds.

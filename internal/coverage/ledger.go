@@ -6,38 +6,47 @@ import (
 	"time"
 )
 
-// MaxLosses bounds the losses, and the rejections, that a ledger remembers one
-// by one. Beyond it the oldest is forgotten as an entry; the seconds of a loss
-// stay in the totals.
-const MaxLosses = 1000
+// MaxEntries bounds the losses, searches and rejections that a ledger
+// remembers one by one, each. Beyond it the oldest is forgotten as an entry;
+// the seconds of a loss stay in the totals.
+const MaxEntries = 1000
 
 // Loss is a period of which nothing more will come.
 type Loss struct {
 	Interval
-	Reason string
+	Reason string `json:"reason"`
+}
+
+// Search is a period that was filled by searching, as well as that can be
+// done: search matches some things otherwise than the stream does.
+type Search struct {
+	Interval
+	// Left says which rules were not searched for, and why.
+	Left []string `json:"left,omitempty"`
 }
 
 // Rejection is events that the output refused for good. They were delivered as
 // far as coverage goes: nothing will bring them again.
 type Rejection struct {
-	Oldest, Newest time.Time // creation
-	Events         int
+	Oldest time.Time `json:"oldest"` // creation
+	Newest time.Time `json:"newest"`
+	Events int       `json:"events"`
 }
 
 // Ledger is the account of one partition: every moment since its start is
 // received, open (nothing received yet, and a repair may still bring it) or
-// lost with a reason. What was received becomes delivered once the output has
-// acknowledged it.
+// lost with a reason. What was received is covered, or searched, once the
+// output has acknowledged it.
 //
 // A Ledger is not safe for concurrent use.
 type Ledger struct {
-	start     time.Time
-	received  Set
-	delivered Set
-	settled   Set // received or lost: what no repair is asked for
-	losses    []Loss
-	lostTime  map[string]time.Duration
-	rejected  []Rejection
+	start    time.Time
+	settled  Set // received or lost: what no repair is asked for
+	done     Set // covered, searched or lost
+	losses   []Loss
+	lostTime map[string]time.Duration
+	searches []Search
+	rejected []Rejection
 }
 
 // NewLedger opens the account at start: nothing before it is owed.
@@ -45,30 +54,47 @@ func NewLedger(start time.Time) *Ledger {
 	return &Ledger{start: start, lostTime: map[string]time.Duration{}}
 }
 
-// Start is the first moment that the ledger accounts for.
-func (l *Ledger) Start() time.Time { return l.start }
-
 // Received records that all of i has reached this process.
-func (l *Ledger) Received(i Interval) {
-	l.received.Add(i)
-	l.settled.Add(i)
-}
+func (l *Ledger) Received(i Interval) { l.settled.Add(i) }
 
-// Reopen takes i out of what was received: events of that period may still
-// have been on their way. What is lost stays lost.
+// Reopen takes i out of what was received and delivered: events of that period
+// may still have been on their way. What is lost or searched stays so. Where i
+// reaches back over the start, the account begins with it.
 func (l *Ledger) Reopen(i Interval) {
-	if i.From.Before(l.start) {
-		i.From = l.start
+	if i.From.Before(l.start) && !i.To.Before(l.start) {
+		l.start = i.From
 	}
-	l.received.Remove(i)
 	l.settled.Remove(i)
+	l.done.Remove(i)
 	for _, loss := range l.losses {
-		l.settled.Add(loss.Interval.Intersect(i))
+		l.settled.Add(loss.Intersect(i))
+		l.done.Add(loss.Intersect(i))
+	}
+	for _, s := range l.searches {
+		l.settled.Add(s.Intersect(i))
+		l.done.Add(s.Intersect(i))
 	}
 }
 
 // Delivered records that everything of i has been acknowledged by the output.
-func (l *Ledger) Delivered(i Interval) { l.delivered.Add(i) }
+func (l *Ledger) Delivered(i Interval) { l.done.Add(i) }
+
+// Searched records that what a search found of a period has been acknowledged
+// by the output.
+func (l *Ledger) Searched(s Search) {
+	if s.Empty() {
+		return
+	}
+	l.settled.Add(s.Interval)
+	l.done.Add(s.Interval)
+	if n := len(l.searches); n > 0 {
+		if last := &l.searches[n-1]; slices.Equal(last.Left, s.Left) && !s.From.After(last.To) && !s.To.Before(last.From) {
+			last.Interval = last.Hull(s.Interval)
+			return
+		}
+	}
+	l.searches = latest(append(l.searches, s))
+}
 
 // Lost records the parts of i that are neither received nor lost already as
 // lost for reason, and returns them.
@@ -79,16 +105,20 @@ func (l *Ledger) Lost(i Interval, reason string) []Interval {
 	parts := l.settled.Missing(i)
 	for _, p := range parts {
 		l.settled.Add(p)
+		l.done.Add(p)
 		l.lostTime[reason] += p.Duration()
-		l.losses = append(l.losses, Loss{p, reason})
+		if n := len(l.losses); n > 0 && l.losses[n-1].Reason == reason && l.losses[n-1].To.Equal(p.From) {
+			l.losses[n-1].To = p.To
+			continue
+		}
+		l.losses = latest(append(l.losses, Loss{p, reason}))
 	}
-	l.losses = latest(l.losses)
 	return parts
 }
 
-// latest keeps at most MaxLosses entries.
+// latest keeps at most MaxEntries entries.
 func latest[T any](entries []T) []T {
-	return slices.Delete(entries, 0, max(0, len(entries)-MaxLosses))
+	return slices.Delete(entries, 0, max(0, len(entries)-MaxEntries))
 }
 
 // Rejected records events that the output refused for good, created from
@@ -104,10 +134,6 @@ func (l *Ledger) Rejected(oldest, newest time.Time, events int) {
 	l.rejected = latest(append(l.rejected, Rejection{oldest, newest, events}))
 }
 
-// Rejections returns the remembered rejections in the order in which they were
-// recorded.
-func (l *Ledger) Rejections() []Rejection { return slices.Clone(l.rejected) }
-
 // IsOpen reports whether that moment is neither received nor lost.
 func (l *Ledger) IsOpen(at time.Time) bool {
 	return !l.settled.Covers(Interval{at, at.Add(1)})
@@ -119,27 +145,23 @@ func (l *Ledger) Open(now time.Time) []Interval {
 	return l.settled.Missing(Interval{l.start, now})
 }
 
-// ReceivedUntil is the end of the newest period received, and the start of the
-// ledger when nothing has been.
-func (l *Ledger) ReceivedUntil() time.Time { return maxTime(l.start, l.received.End()) }
-
-// DeliveredUntil is the moment up to which everything is either delivered or
+// DeliveredUntil is the moment up to which everything is covered, searched or
 // lost, without a break since the start.
 func (l *Ledger) DeliveredUntil(now time.Time) time.Time {
-	done := l.delivered
-	done.spans = l.delivered.Intervals()
-	for _, loss := range l.losses {
-		done.Add(loss.Interval)
-	}
-	if missing := done.Missing(Interval{l.start, now}); len(missing) > 0 {
+	if missing := l.done.Missing(Interval{l.start, now}); len(missing) > 0 {
 		return missing[0].From
 	}
 	return now
 }
 
-// Losses returns the remembered losses in the order in which they were
-// recorded.
-func (l *Ledger) Losses() []Loss { return slices.Clone(l.losses) }
-
 // LostTime returns the total time lost by reason.
 func (l *Ledger) LostTime() map[string]time.Duration { return maps.Clone(l.lostTime) }
+
+// SearchedTime returns the total of the periods that were searched and are
+// remembered.
+func (l *Ledger) SearchedTime() (total time.Duration) {
+	for _, s := range l.searches {
+		total += s.Duration()
+	}
+	return total
+}

@@ -9,15 +9,28 @@ import (
 // under the claim that it was first seen with is a retry; under another claim
 // it is a duplicate.
 type Claim struct {
-	rejected atomic.Bool
+	fate atomic.Int32
 }
+
+const (
+	undecided int32 = iota
+	acknowledged
+	rejected
+)
+
+// Acknowledge marks the claim's events as taken by the output, so that they
+// may be remembered across a restart.
+func (c *Claim) Acknowledge() { c.fate.Store(acknowledged) }
+
+// Acknowledged reports whether Acknowledge was called.
+func (c *Claim) Acknowledged() bool { return c.fate.Load() == acknowledged }
 
 // Reject marks the claim's events as refused by the output for good, so that
 // a later copy of them is let through.
-func (c *Claim) Reject() { c.rejected.Store(true) }
+func (c *Claim) Reject() { c.fate.Store(rejected) }
 
 // Rejected reports whether Reject was called.
-func (c *Claim) Rejected() bool { return c.rejected.Load() }
+func (c *Claim) Rejected() bool { return c.fate.Load() == rejected }
 
 type claimKey struct{}
 

@@ -86,3 +86,40 @@ func (w *Window) Reach(now time.Time) (reach time.Duration, forgets bool) {
 	}
 	return reach, forgets
 }
+
+// Sighting is a remembered key and the claim that it was first seen with.
+type Sighting struct {
+	Key   Key
+	Claim *Claim
+}
+
+// Seen returns what the window remembers and match selects, by the snowflake,
+// or 0 for another kind of key, and when it was first seen.
+func (w *Window) Seen(match func(snowflake uint64, at time.Time) bool) (seen []Sighting) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, k := range w.seen.Keys() {
+		s, _ := w.seen.Peek(k)
+		snowflake := k.lo
+		if k.hi != 0 {
+			snowflake = 0
+		}
+		if match(snowflake, time.Unix(0, s.at)) {
+			seen = append(seen, Sighting{k, s.claim})
+		}
+	}
+	return seen
+}
+
+// Restore remembers keys as seen at now and acknowledged, and returns that.
+func (w *Window) Restore(now time.Time, keys []Key) (seen []Sighting) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	claim := &Claim{}
+	claim.Acknowledge()
+	for _, k := range keys {
+		w.seen.Add(k, sighting{claim, now.UnixNano()})
+		seen = append(seen, Sighting{k, claim})
+	}
+	return seen
+}

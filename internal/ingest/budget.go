@@ -70,3 +70,16 @@ func (b *budget) forget(now time.Time) {
 		b.sent = b.sent[1:]
 	}
 }
+
+// pause is how long the next request has to wait at now, where any two must
+// lie that far apart.
+func (b *budget) pause(now time.Time, apart time.Duration) time.Duration {
+	wait := time.Duration(0)
+	if b.left(now) <= 0 {
+		wait = b.grows(now).Sub(now)
+	}
+	if n := len(b.sent); n > 0 {
+		wait = max(wait, b.sent[n-1].Add(apart).Sub(now))
+	}
+	return wait
+}

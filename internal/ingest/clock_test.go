@@ -16,7 +16,10 @@ import (
 // On a machine whose clock is wrong all goes by X's: what is asked for, what is
 // late, and when an event was received.
 func TestWrongClockOfThisMachine(t *testing.T) {
-	for name, wrong := range map[string]time.Duration{"an hour behind": time.Hour, "an hour ahead": -time.Hour} {
+	for name, wrong := range map[string]time.Duration{
+		"an hour behind": time.Hour, "an hour ahead": -time.Hour,
+		"five minutes behind": 5 * time.Minute, "five minutes ahead": -5 * time.Minute,
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				time.Sleep(time.Until(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)))
@@ -86,4 +89,26 @@ func memoryNetwork(t *testing.T, h http.Handler) *simulator.MemoryListener {
 		serving.Wait()
 	})
 	return network
+}
+
+func TestAClockThatWasSetShows(t *testing.T) {
+	for _, c := range []struct {
+		what            string
+		wall, monotonic time.Duration
+		want            bool
+	}{
+		{"a quiet day", 24 * time.Hour, 24 * time.Hour, false},
+		{"a clock that is being slewed", 10*time.Minute + time.Second, 10 * time.Minute, false},
+		{"five minutes forward", 6 * time.Minute, time.Minute, true},
+		{"five minutes back", -4 * time.Minute, time.Minute, true},
+		{"a machine that slept", time.Hour, time.Second, true},
+	} {
+		if got := apart(c.wall, c.monotonic); got != c.want {
+			t.Errorf("%s: %v", c.what, got)
+		}
+	}
+	now := time.Now()
+	if driftedApart(now, now.Add(24*time.Hour)) {
+		t.Error("times of one process are apart")
+	}
 }

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/xconnect-dev/xconnect/internal/coverage"
+	"github.com/xconnect-dev/xconnect/internal/repair"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
@@ -40,13 +40,31 @@ type connection struct {
 	lines      [][]byte
 	failing    string    // the reason that was last logged, while no attempt succeeds
 	garbageAt  time.Time // when garbage was last logged
+
+	current   atomic.Pointer[current] // nil: not up
+	reopening atomic.Bool             // ended by us, see reopen
+}
+
+// current is the connection that is up.
+type current struct {
+	conn *xapi.Connection
+	span *span
+}
+
+// reopen ends the connection so that it is opened again with backfill, and
+// reports whether there was one to end.
+func (c *connection) reopen() bool {
+	now := c.current.Load()
+	if now == nil {
+		return false
+	}
+	c.reopening.Store(true)
+	_ = now.conn.Close()
+	return true
 }
 
 func newConnection(in *Ingest, p *partition, number int) *connection {
-	log := in.log.With("stream", in.cfg.Stream.Name)
-	if p.number > 0 {
-		log = log.With("partition", p.number)
-	}
+	log := in.logOf(p.number)
 	if in.cfg.Connections > 1 {
 		log = log.With("connection", number)
 	}
@@ -69,6 +87,7 @@ func (c *connection) run(ctx context.Context) {
 		ended := c.in.now()
 		c.pause(ctx, end)
 		if end.opened && c.partition.supplanted(c.number, ended) && c.in.redundant(c.partition) {
+			c.in.withdraw(c.partition)
 			c.log.Warn("X ends one connection of this app when another opens: going on with fewer; set connections to 1, or ask X for redundant connections")
 			return
 		}
@@ -108,11 +127,20 @@ func (c *connection) once(ctx context.Context) ending {
 	defer c.in.closed(c.partition)
 	opened := wall(conn.Opened()).Add(conn.Skew())
 	c.partition.begin(opened)
-	sp, gone, reason := c.partition.opened(c.number, opened, time.Duration(minutes)*time.Minute)
+	sp := c.partition.opened(c.number, opened, time.Duration(minutes)*time.Minute)
 	defer c.partition.ended(sp)
-	c.welcome(conn, minutes, gone, reason)
+	c.welcome(conn, minutes)
+	for _, gap := range c.partition.certain(opened) {
+		c.partition.hold(gap)
+	}
+	c.in.repairGaps()
+	c.current.Store(&current{conn, sp})
+	defer c.current.Store(nil)
 
 	end := c.consume(ctx, conn, sp)
+	if c.reopening.CompareAndSwap(true, false) {
+		end.problem = &xapi.Problem{Class: xapi.Network, Reason: "reopened", Sent: true, Title: "opened again with backfill, for a gap that no reconnect would close"}
+	}
 	end.opened = true
 	end.lived = time.Since(conn.Opened())
 	return end
@@ -129,7 +157,7 @@ func (c *connection) open(ctx context.Context) (conn *xapi.Connection, minutes i
 		}
 		now := c.in.now()
 		minutes = 0
-		if asked < 2 {
+		if asked < 2 && c.in.mayBackfill(now) {
 			minutes = c.partition.backfill(now, c.in.cfg.ConnectTimeout)
 		}
 		conn, problem = c.in.dial(ctx, c, c.request(minutes))
@@ -137,7 +165,7 @@ func (c *connection) open(ctx context.Context) (conn *xapi.Connection, minutes i
 			refusal = problem
 			continue
 		}
-		if problem == nil && asked >= 2 && c.partition.refused(now) {
+		if problem == nil && asked >= 2 && c.in.backfillRefused(now) {
 			c.log.Warn("X refuses backfill to this account, so what is missed at a disconnection cannot be fetched; asking again every hour",
 				"answer", refusal.Error())
 		}
@@ -161,11 +189,22 @@ func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *spa
 	defer silence.pause()
 
 	skew := conn.Skew()
-	conn.OnProof(func(proof time.Time) { c.prove(sp, wall(proof).Add(skew), time.Since(proof)) })
+	jumped := false
+	conn.OnProof(func(proof time.Time) {
+		if jumped = jumped || driftedApart(conn.Opened(), proof); jumped {
+			_ = conn.Close() // the next one tells X's time anew
+			return
+		}
+		c.prove(sp, wall(proof).Add(skew), time.Since(proof))
+	})
 	var said announcement
 	var oversized int64
 	for {
 		lines, err := conn.ReadLines(c.lines[:0], c.in.cfg.MaxBatch)
+		if jumped {
+			end.problem = &xapi.Problem{Class: xapi.Network, Reason: "clock_jumped", Sent: true, Title: "the clock of this machine was set, or the machine slept"}
+			return end
+		}
 		if err != nil {
 			end.problem = said.orElse(silence.orElse(asProblem(err)))
 			return end
@@ -207,6 +246,7 @@ func (a announcement) orElse(p *xapi.Problem) *xapi.Problem {
 func (c *connection) prove(sp *span, proof time.Time, ago time.Duration) {
 	for _, gap := range c.partition.prove(sp, proof) {
 		c.log.Info("gap closed by backfill", "period", gap.String(), "seconds", gap.Duration().Seconds())
+		c.in.observer.Repaired(c.partition.number, string(repair.Backfill), gap.Duration())
 	}
 	if ago < time.Second {
 		// Only while we keep up is a delay X's and not our own.
@@ -250,8 +290,8 @@ func excerpt(line []byte) string {
 	return fmt.Sprintf("%q", line[:min(len(line), most)])
 }
 
-// welcome logs that a connection is up, what it will repair and what it cannot.
-func (c *connection) welcome(conn *xapi.Connection, minutes int, gone []coverage.Interval, reason string) {
+// welcome logs that a connection is up, and what it will repair.
+func (c *connection) welcome(conn *xapi.Connection, minutes int) {
 	c.failing = ""
 	args := []any{}
 	if minutes > 0 {
@@ -260,9 +300,6 @@ func (c *connection) welcome(conn *xapi.Connection, minutes int, gone []coverage
 	c.log.Info("connected", args...)
 	if skew := conn.Skew(); skew != 0 {
 		c.log.Warn("the clock of this machine is wrong; times are corrected by X's", "behind", skew.String())
-	}
-	for _, g := range gone {
-		c.log.Error("events are lost", "period", g.String(), "seconds", g.Duration().Seconds(), "reason", reason)
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
-	"golang.org/x/sync/semaphore"
-
 	"github.com/xconnect-dev/xconnect/internal/dedupe"
 )
 
@@ -43,19 +41,20 @@ type Batch struct {
 // Len is the number of events in the batch.
 func (b *Batch) Len() int { return b.events }
 
+// repairShare is the part of the queue that repaired events may hold.
+const repairShare = 4
+
 // delivery is the queue of reads that wait, and the account of the batches
 // that are handed out and not yet acknowledged. Rejected batches are kept and
 // handed out again, whole and under the same claim, before anything new.
 type delivery struct {
-	room     *semaphore.Weighted // bytes that may still be queued
-	queueMax int64
+	live     *lane
+	repaired *lane // handed out when nothing live waits
 	flyMax   int64 // bytes that may be handed out and unacknowledged
 	batchMax int   // events
 	changed  signal
 
 	mu      sync.Mutex
-	queue   []*Read
-	queued  int64
 	due     []*Batch // rejected, to be handed out again now
 	retries []*Batch // rejected since, to be handed out again at retryAt
 	retryAt time.Time
@@ -72,8 +71,8 @@ type delivery struct {
 
 func newDelivery(queueBytes, inFlightBytes int64, maxBatch int, bound func()) *delivery {
 	return &delivery{
-		room:     semaphore.NewWeighted(queueBytes),
-		queueMax: queueBytes,
+		live:     newLane(queueBytes),
+		repaired: newLane(max(queueBytes/repairShare, 1)),
 		flyMax:   inFlightBytes,
 		batchMax: maxBatch,
 		bound:    bound,
@@ -81,17 +80,29 @@ func newDelivery(queueBytes, inFlightBytes int64, maxBatch int, bound func()) *d
 	}
 }
 
-// put queues a read. It waits for room; a read larger than the whole queue
-// waits until the queue is empty.
+// put queues a read, once there is room.
 func (d *delivery) put(ctx context.Context, r *Read) error {
-	if err := d.room.Acquire(ctx, min(r.bytes, d.queueMax)); err != nil {
+	l := d.live
+	if r.repaired {
+		l = d.repaired
+	}
+	if err := l.reserve(ctx, r); err != nil {
 		return err
 	}
 	d.mu.Lock()
-	d.queue = append(d.queue, r)
-	d.queued += r.bytes
+	l.append(r)
 	d.mu.Unlock()
 	d.changed.broadcast()
+	return nil
+}
+
+// waiting is the lane that is next, and nil when nothing waits.
+func (d *delivery) waiting() *lane {
+	for _, l := range []*lane{d.live, d.repaired} {
+		if len(l.queue) > 0 {
+			return l
+		}
+	}
 	return nil
 }
 
@@ -131,10 +142,11 @@ func (d *delivery) take(now time.Time) (b *Batch, wake time.Duration, err error)
 		d.due = d.due[1:]
 		return b, 0, nil
 	}
-	if len(d.queue) > 0 && d.mayFly(now) {
-		return d.batch(), 0, nil
+	l := d.waiting()
+	if l != nil && d.mayFly(l.queue[0], now) {
+		return d.batch(l), 0, nil
 	}
-	if len(d.queue) == 0 && d.up == 0 && d.out == 0 {
+	if l == nil && d.up == 0 && d.out == 0 {
 		return nil, 0, ErrIdle
 	}
 	if len(d.retries) > 0 {
@@ -148,10 +160,10 @@ func (d *delivery) take(now time.Time) (b *Batch, wake time.Duration, err error)
 	return nil, wake, nil
 }
 
-// mayFly reports whether the next read may be handed out now. One batch always
-// may, however large.
-func (d *delivery) mayFly(now time.Time) bool {
-	if d.out == 0 || d.flying+d.queue[0].bytes <= d.flyMax {
+// mayFly reports whether a read may be handed out now. One batch always may,
+// however large.
+func (d *delivery) mayFly(r *Read, now time.Time) bool {
+	if d.out == 0 || d.flying+r.bytes <= d.flyMax {
 		d.boundSince = time.Time{}
 		return true
 	}
@@ -165,29 +177,21 @@ func (d *delivery) mayFly(now time.Time) bool {
 	return false
 }
 
-// batch takes reads from the queue up to the limits of a batch.
-func (d *delivery) batch() *Batch {
+// batch takes reads from a lane up to the limits of a batch.
+func (d *delivery) batch(l *lane) *Batch {
 	b := &Batch{Claim: &dedupe.Claim{}}
 	n := 0
-	var released int64
-	for _, r := range d.queue {
+	for _, r := range l.queue {
 		if n > 0 && (b.events+len(r.Events) > d.batchMax || d.flying+b.bytes+r.bytes > d.flyMax) {
 			break
 		}
 		b.bytes += r.bytes
 		b.events += len(r.Events)
-		released += min(r.bytes, d.queueMax)
 		n++
 	}
-	b.Reads = append(b.Reads, d.queue[:n]...)
-	clear(d.queue[:n])
-	if d.queue = d.queue[n:]; len(d.queue) == 0 {
-		d.queue = nil
-	}
-	d.queued -= b.bytes
+	b.Reads = l.take(n)
 	d.flying += b.bytes
 	d.out++
-	d.room.Release(released)
 	return b
 }
 
@@ -257,7 +261,7 @@ func (d *delivery) ready(ctx context.Context) error {
 func (d *delivery) state() (ready bool, failure error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.up > 0 || len(d.queue) > 0 || d.out > 0 {
+	if d.up > 0 || d.waiting() != nil || d.out > 0 {
 		return true, nil
 	}
 	failure, d.failure = d.failure, nil
@@ -269,5 +273,5 @@ func (d *delivery) state() (ready bool, failure error) {
 func (d *delivery) size() (queued, flying int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.queued, d.flying
+	return d.live.bytes + d.repaired.bytes, d.flying
 }

@@ -61,19 +61,7 @@ func (in *Ingest) leave(c *connection) {
 
 // dial sends the connect that c has taken a turn for.
 func (in *Ingest) dial(ctx context.Context, c *connection, r xapi.Request) (*xapi.Connection, *xapi.Problem) {
-	conn, err := c.client.Open(ctx, r)
-	var problem *xapi.Problem
-	var limits xapi.Limits
-	if err != nil {
-		problem = asProblem(err)
-		limits = problem.Limits
-		if !problem.Date.IsZero() {
-			in.setSkew(xapi.Skew(problem.Date, time.Now()))
-		}
-	} else {
-		limits = conn.Limits()
-		in.setSkew(conn.Skew())
-	}
+	conn, limits, problem := in.send(ctx, c.client, r)
 	now := in.now()
 	in.mu.Lock()
 	in.turns.answered(c.partition.number, now, limits, problem)
@@ -86,6 +74,20 @@ func (in *Ingest) dial(ctx context.Context, c *connection, r xapi.Request) (*xap
 	in.observer.Connected(c.partition.number, up)
 	in.delivery.connected(1)
 	return conn, nil
+}
+
+// send sends a connect and keeps X's clock.
+func (in *Ingest) send(ctx context.Context, client *xapi.Client, r xapi.Request) (*xapi.Connection, xapi.Limits, *xapi.Problem) {
+	conn, err := client.Open(ctx, r)
+	if err != nil {
+		p := asProblem(err)
+		if !p.Date.IsZero() {
+			in.setSkew(xapi.Skew(p.Date, time.Now()))
+		}
+		return nil, p.Limits, p
+	}
+	in.setSkew(conn.Skew())
+	return conn, conn.Limits(), nil
 }
 
 // closed counts a connection that has ended.
@@ -112,6 +114,41 @@ func (in *Ingest) crowd(c *connection) (redundant bool) {
 			"stream", in.cfg.Stream.Name, "wanted", in.cfg.Connections*len(in.parts))
 	}
 	return redundant
+}
+
+// backfillDue reports whether a connection of the partition is about to be
+// opened, which asks for backfill.
+func (in *Ingest) backfillDue(p *partition, now time.Time) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.cfg.Backfill && !now.Before(in.refusedUntil) && in.turns.due(p.number, now)
+}
+
+// mayBackfill reports whether it makes sense to ask for backfill at now.
+func (in *Ingest) mayBackfill(now time.Time) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.cfg.Backfill && !now.Before(in.refusedUntil)
+}
+
+// backfillRefused records that X refuses backfill to this account, which is
+// left out for an hour, and reports whether that is news.
+func (in *Ingest) backfillRefused(now time.Time) (news bool) {
+	in.mu.Lock()
+	news = in.refusedUntil.IsZero()
+	in.refusedUntil = now.Add(accessRetry)
+	in.mu.Unlock()
+	in.planning.Lock()
+	defer in.planning.Unlock()
+	in.planner.NoBackfill(now)
+	return news
+}
+
+// withdraw counts a connection that gives up for good.
+func (in *Ingest) withdraw(p *partition) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.turns.withdraw(p.number)
 }
 
 // redundant reports whether the partition has a connection.

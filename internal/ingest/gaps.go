@@ -8,33 +8,42 @@ import (
 	"github.com/xconnect-dev/xconnect/internal/coverage"
 )
 
-// Reasons for which a period is lost.
-const (
-	lostNoBackfill = "no_backfill"     // X does not serve backfill to this account
-	lostTooOld     = "beyond_backfill" // older than the five minutes that a backfill reaches back
-)
-
 // accessRetry is how long a method that X refused for lack of access is left
 // out.
 const accessRetry = time.Hour
 
 // opened registers a connection that was opened with a backfill, and returns
-// its span. What no backfill can bring any more is lost: opened returns those
-// periods and the reason.
-func (p *partition) opened(connection int, at time.Time, backfill time.Duration) (sp *span, gone []coverage.Interval, reason string) {
+// its span.
+func (p *partition) opened(connection int, at time.Time, backfill time.Duration) *span {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	reach, reason := maxBackfill, lostTooOld
-	if at.Before(p.refusedUntil) {
-		reach, reason = 0, lostNoBackfill
+	sp := newSpan(at, backfill, p.overlap, p.dataOnly)
+	if begins := sp.from(); backfill > 0 && p.recovers && p.ledger.IsOpen(begins.Add(-1)) {
+		// The gap goes on before the backfill, and a recovery closes that part.
+		// What was created there and delivered later may be in neither, for
+		// nobody knows by which of the two X selects: the parts overlap.
+		sp.seam = p.margin()
 	}
-	for _, gap := range p.doubtful(at.Add(-reach), anySpan) {
-		gone = append(gone, p.ledger.Lost(gap, reason)...)
-	}
-	sp = newSpan(at, backfill, p.overlap, p.dataOnly)
 	p.spans = append(p.spans, sp)
 	p.rivalry.opened(connection, at)
-	return sp, gone, reason
+	return sp
+}
+
+// closeSeams gives the beginning of each backfill back to it: X grants no
+// recovery that could close it as well.
+func (p *partition) closeSeams() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.spans {
+		if s.seam == 0 {
+			continue
+		}
+		to := s.from()
+		s.seam = 0
+		if s.settled {
+			p.receive(step{proven: coverage.Interval{From: s.from(), To: to}})
+		}
+	}
 }
 
 // ended records the end of a connection.
@@ -67,9 +76,26 @@ func (p *partition) widen() {
 		if !p.horizon(end.Add(1), anySpan).After(end) {
 			return false
 		}
-		p.ledger.Reopen(coverage.Interval{From: end.Add(-p.margin()), To: end})
+		p.reopen(coverage.Interval{From: end.Add(-p.margin()), To: end})
 		return true
 	})
+}
+
+// reopen opens the ledger for a period. What waits for an acknowledgement must
+// not close it again.
+func (p *partition) reopen(i coverage.Interval) {
+	p.ledger.Reopen(i)
+	var kept []step
+	for _, s := range p.steps {
+		if s.search != nil {
+			kept = append(kept, s)
+			continue
+		}
+		for _, rest := range s.proven.Without(i) {
+			kept = append(kept, step{seq: s.seq, proven: rest, live: s.live})
+		}
+	}
+	p.steps = kept
 }
 
 // margin is how far before a gap events may be missing.
@@ -78,13 +104,12 @@ func (p *partition) margin() time.Duration {
 }
 
 // backfill is the number of minutes to ask for at a connect at now, by X's
-// clock, that may take as long as connecting: zero when nothing is missing or
-// X has refused backfill lately. A connection within its heartbeat time counts
+// clock, that may take as long as connecting: zero when nothing is missing. A connection within its heartbeat time counts
 // as alive for this decision, though only its next proof will tell.
 func (p *partition) backfill(now time.Time, connecting time.Duration) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.ledger == nil || now.Before(p.refusedUntil) {
+	if p.ledger == nil {
 		return 0
 	}
 	gaps := p.doubtful(now, func(s *span) bool { return now.Sub(s.heard) <= p.heartbeat })
@@ -100,16 +125,6 @@ func (p *partition) backfill(now time.Time, connecting time.Duration) int {
 	}
 	missing := min(now.Sub(from)+connecting, maxBackfill)
 	return int(math.Ceil(missing.Minutes()))
-}
-
-// refused tells the partition that X refused backfill at now, and reports
-// whether that is news.
-func (p *partition) refused(now time.Time) (news bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	news = p.refusedUntil.IsZero()
-	p.refusedUntil = now.Add(accessRetry)
-	return news
 }
 
 // doubtful returns the gaps up to a moment that none of those spans covers if

@@ -49,43 +49,18 @@ func TestNothingIsAskedForBeforeTheFirstAttempt(t *testing.T) {
 	}
 }
 
-func TestWhatBackfillCannotReachIsLost(t *testing.T) {
+func TestABackfillClosesItsGap(t *testing.T) {
 	p := served(t)
-	sp, gone, reason := p.opened(1, sec(1000), 5*time.Minute)
-	if len(gone) != 1 || gone[0] != period(570, 700) || reason != lostTooOld {
-		t.Errorf("lost %v for %s, want %v", gone, reason, period(570, 700))
+	sp := p.connect(1, 700, 5)
+	if got := p.account(sec(700)); got.Open != 130*time.Second {
+		t.Errorf("open %v before the backfill has settled", got.Open)
 	}
-	if got := p.account(sec(1000)); got.Open != 300*time.Second || got.Lost[lostTooOld] != 130*time.Second {
-		t.Errorf("open %v, lost %v", got.Open, got.Lost)
-	}
-	sp.heartbeat(1070)
-	if got := p.prove(sp, sec(1070)); len(got) != 1 || got[0] != period(700, 1000) {
+	sp.heartbeat(760)
+	if got := p.prove(sp, sec(760)); len(got) != 1 || got[0] != period(570, 700) {
 		t.Errorf("closed by backfill: %v", got)
 	}
-	if got := p.account(sec(1071)); got.Open != 0 {
+	if got := p.account(sec(761)); got.Open != 0 {
 		t.Errorf("after the backfill has settled: open %v", got.Open)
-	}
-}
-
-func TestRefusedBackfillIsAskedForAgainAfterAnHour(t *testing.T) {
-	p := served(t)
-	if !p.refused(sec(601)) {
-		t.Error("the first refusal is no news")
-	}
-	if got := p.backfill(sec(602), 0); got != 0 {
-		t.Errorf("asked for %d minutes right after the refusal", got)
-	}
-	sp, gone, reason := p.opened(1, sec(602), 0)
-	if len(gone) != 1 || reason != lostNoBackfill {
-		t.Errorf("lost %v for %s", gone, reason)
-	}
-	p.hears(sp, 4300)
-	p.ended(sp)
-	if got := p.backfill(sec(4301), 0); got != 1 {
-		t.Errorf("after an hour: %d minutes, want 1", got)
-	}
-	if p.refused(sec(4302)) {
-		t.Error("the second refusal is news")
 	}
 }
 
@@ -174,20 +149,40 @@ func TestABackfillThatBreaksLeavesTheGapToTheTwin(t *testing.T) {
 	}
 }
 
-// A gap that no connection has asked for yet is not lost as long as a later
-// one can.
 func TestATwinThatDiesWhileTheOtherConnects(t *testing.T) {
 	p, a, b := twins(t)
 	p.ended(a)
-	minutes := p.backfill(sec(605), 10*time.Second)
+	if got := p.backfill(sec(605), 10*time.Second); got != 0 {
+		t.Errorf("asked for %d minutes while the twin lives", got)
+	}
 	p.ended(b)
-	_, gone, _ := p.opened(1, sec(606), time.Duration(minutes)*time.Minute)
-	if minutes != 0 || len(gone) != 0 {
-		t.Errorf("asked for %d minutes, lost %v", minutes, gone)
-	}
+	p.connect(1, 606, 0)
 	if got := p.backfill(sec(607), 10*time.Second); got != 1 {
-		t.Errorf("the other asks for %d minutes, want 1", got)
+		t.Errorf("the twin asks for %d minutes, want 1", got)
 	}
+}
+
+// The margin before a gap is owed from the moment that it opens until what a
+// repair brings of it is acknowledged, whatever was under way.
+func TestTheMarginBeforeAGapIsOwedUntilItIsDelivered(t *testing.T) {
+	p := testPartition(t)
+	sp := p.connect(1, 0, 0)
+	acknowledge := p.arrives(1)
+	p.hears(sp, 600)
+	p.ended(sp)
+	acknowledge() // an event of before the gap
+	owed := func(what string, want ...coverage.Interval) {
+		t.Helper()
+		if got := p.ledger.Record().Gaps(sec(700)); !slices.Equal(got, want) {
+			t.Errorf("%s: a restart would owe %v, want %v", what, got, want)
+		}
+	}
+	owed("after the end", period(570, 700))
+	acknowledge = p.arrives(2)
+	p.repaired(period(570, 700), &Work{}, 1)
+	owed("repaired, and not acknowledged", period(570, 700))
+	acknowledge()
+	owed("acknowledged")
 }
 
 func TestRivalry(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/xconnect-dev/xconnect/internal/dedupe"
+	"github.com/xconnect-dev/xconnect/internal/repair"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
@@ -44,7 +45,14 @@ type Config struct {
 	MaxBatch      int   // events
 
 	Overlap        time.Duration // how far before a gap events may be missing
-	AlwaysBackfill bool          // ask for five minutes at every reconnect
+	Backfill       bool          // ask for backfill where something is missing
+	AlwaysBackfill bool          // and always for five minutes
+	Repair         repair.Config // what backfill does not bring
+	// Checkpoints is where to go on from after a restart; nil: from now.
+	Checkpoints *Checkpoints
+	// StartFrom is what to begin with where there is no checkpoint; zero: now.
+	StartFrom      time.Time
+	StripOperators bool // take what search does not have out of rules
 
 	DedupeCapacity int           // keys, for all partitions together
 	DedupeMaxAge   time.Duration // 0: none
@@ -63,11 +71,12 @@ type Config struct {
 
 // Ingest reads a stream. Its methods may be called from any goroutine.
 type Ingest struct {
-	cfg      Config
-	log      *slog.Logger
-	observer Observer
-	delivery *delivery
-	parts    []*partition
+	cfg         Config
+	log         *slog.Logger
+	observer    Observer
+	delivery    *delivery
+	parts       []*partition
+	connections []*connection
 
 	forgetting time.Time // when a window that is too small was last logged
 
@@ -76,7 +85,12 @@ type Ingest struct {
 	cancel    context.CancelFunc
 	running   sync.WaitGroup
 
+	planning sync.Mutex
+	planner  *repair.Planner
+
 	mu           sync.Mutex
+	searches     map[string]*budget        // of requests to search endpoints, by name
+	refusedUntil time.Time                 // backfill is not asked for before
 	skew         time.Duration             // X's clock minus ours, as last seen
 	turns        *turns                    // made at the start
 	waiting      map[*connection]time.Time // for the connect budget, and until when
@@ -93,8 +107,8 @@ func New(cfg Config) (*Ingest, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	in := &Ingest{
 		cfg: cfg, log: cfg.Logger, observer: cfg.Observer,
-		waiting: map[*connection]time.Time{},
-		ctx:     ctx, cancel: cancel,
+		waiting: map[*connection]time.Time{}, planner: repair.New(cfg.Repair), searches: map[string]*budget{},
+		ctx: ctx, cancel: cancel,
 	}
 	numbers := cfg.Stream.Select(cfg.Partitions)
 	for _, n := range numbers {
@@ -103,7 +117,11 @@ func New(cfg Config) (*Ingest, error) {
 			cancel()
 			return nil, err
 		}
-		in.parts = append(in.parts, newPartition(n, cfg, window))
+		p := newPartition(n, cfg, window)
+		if !cfg.StartFrom.IsZero() {
+			p.begin(cfg.StartFrom)
+		}
+		in.parts = append(in.parts, p)
 	}
 	in.delivery = newDelivery(cfg.QueueBytes, cfg.InFlightBytes, cfg.MaxBatch, in.bound)
 	return in, nil
@@ -118,20 +136,38 @@ func (in *Ingest) Connect(ctx context.Context) error {
 	return in.delivery.ready(ctx)
 }
 
-// start sets all connections going, a little apart, and the first of every
-// partition before any second.
+// start sets everything going: the connections a little apart, and the first
+// of every partition before any second.
 func (in *Ingest) start() {
-	in.turns = newTurns(in.cfg.Stream.Connects, in.parts, in.now())
-	in.running.Go(func() { in.cfg.Pulse.run(in.ctx, in.account) })
+	in.turns = newTurns(in.cfg.Stream.Connects, in.parts, in.cfg.Connections, in.now())
 	for n := range in.cfg.Connections {
-		for i, p := range in.parts {
-			c := newConnection(in, p, n+1)
-			delay := time.Duration(n*len(in.parts)+i) * spread
-			in.running.Go(func() {
-				sleep(in.ctx, delay)
-				c.run(in.ctx)
-			})
+		for _, p := range in.parts {
+			in.connections = append(in.connections, newConnection(in, p, n+1))
 		}
+	}
+	in.running.Go(func() { in.cfg.Pulse.run(in.ctx, in.account) })
+	in.running.Go(in.connect)
+}
+
+// connect goes on from the checkpoints, and then sets the connections going. A
+// stream is never opened from now instead.
+func (in *Ingest) connect() {
+	if err := in.Restore(in.ctx); err != nil {
+		in.giveUp(err)
+	}
+	if in.ctx.Err() != nil {
+		return
+	}
+	for _, p := range in.parts {
+		if p.keeper != nil {
+			in.running.Go(func() { in.keep(in.ctx, p) })
+		}
+	}
+	for n, c := range in.connections {
+		in.running.Go(func() {
+			sleep(in.ctx, time.Duration(n)*spread)
+			c.run(in.ctx)
+		})
 	}
 }
 
@@ -142,6 +178,7 @@ func (in *Ingest) Next(ctx context.Context) (*Batch, error) { return in.delivery
 // Acknowledge records that the output has taken all of b.
 func (in *Ingest) Acknowledge(b *Batch) {
 	for _, r := range b.Reads {
+		r.claim.Acknowledge()
 		r.resolve()
 	}
 	in.delivery.done(b, true)
@@ -165,8 +202,9 @@ func (in *Ingest) Reject(b *Batch, reason error) {
 	in.delivery.done(b, false)
 }
 
-// Close ends all connections and waits until nothing runs any more, or ctx
-// ends. It does not wait for acknowledgements.
+// Close ends all connections, waits until nothing runs any more, and saves the
+// checkpoints a last time, unless ctx ends before. It does not wait for
+// acknowledgements.
 func (in *Ingest) Close(ctx context.Context) error {
 	in.cancel()
 	stopped := make(chan struct{})
@@ -176,7 +214,7 @@ func (in *Ingest) Close(ctx context.Context) error {
 	}()
 	select {
 	case <-stopped:
-		return nil
+		return in.release(ctx)
 	case <-ctx.Done():
 		return fmt.Errorf("closing the connections: %w", ctx.Err())
 	}
@@ -202,6 +240,8 @@ func (in *Ingest) account() {
 		in.observer.Accounted(p.number, p.account(now))
 	}
 	in.observer.Held(in.delivery.size())
+	in.observer.Left(in.connectsLeft(now))
+	in.repairGaps()
 	in.tellWaiting(now)
 	in.tellForgetting(now)
 }
@@ -223,6 +263,21 @@ func (in *Ingest) tellForgetting(now time.Time) {
 			"remembers", reach.Round(time.Second).String(), "backfill_reaches_back", maxBackfill.String(), "capacity", in.cfg.DedupeCapacity)
 		return
 	}
+}
+
+func (in *Ingest) connectsLeft(now time.Time) int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.turns.budget.left(now)
+}
+
+// logOf is the log for what concerns a partition.
+func (in *Ingest) logOf(partition int) *slog.Logger {
+	log := in.log.With("stream", in.cfg.Stream.Name)
+	if partition > 0 {
+		log = log.With("partition", partition)
+	}
+	return log
 }
 
 func (in *Ingest) bound() {

@@ -25,6 +25,13 @@ type Observer interface {
 	// Held is called once a second with the bytes that wait in the queue and
 	// the bytes that are handed out and unacknowledged.
 	Held(queued, inFlight int64)
+	// Repaired is called when a backfill or a job has closed that much of a gap.
+	Repaired(partition int, method string, closed time.Duration)
+	// Repairing is called with the number of jobs that run, by method.
+	Repairing(jobs map[string]int)
+	// Left is called once a second with the number of connects that the budget
+	// still has.
+	Left(connects int)
 	// Rejected is called when the output rejected events for good.
 	Rejected(events int)
 }

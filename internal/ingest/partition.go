@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/xconnect-dev/xconnect/internal/coverage"
 	"github.com/xconnect-dev/xconnect/internal/dedupe"
+	"github.com/xconnect-dev/xconnect/internal/repair"
 )
 
 // partition is the account of one partition: what its connections received,
@@ -18,7 +20,12 @@ type partition struct {
 	heartbeat time.Duration // X sends at least a byte in this time
 	dataOnly  bool          // see span
 	always    bool          // ask for the longest backfill at every reconnect
+	recovers  bool          // recovery is allowed
 	window    *dedupe.Window
+	heldMax   int // keys
+
+	keeper   Keeper    // nil: not open
+	gapSince time.Time // the log has told of a gap; guarded by Ingest.planning
 
 	mu       sync.Mutex
 	ledger   *coverage.Ledger // nil before the first attempt
@@ -29,10 +36,13 @@ type partition struct {
 	seq     uint64
 	steps   []step
 
-	spans        []*span     // of the connections that are up
-	ends         []time.Time // see widen
-	refusedUntil time.Time   // backfill is not asked for before
-	rivalry      rivalry
+	frontier time.Time   // end of what live connections brought and is delivered
+	spans    []*span     // of the connections that are up
+	ends     []time.Time // see widen
+	rivalry  rivalry
+	works    []*Work                      // jobs that are running
+	held     map[dedupe.Key]*dedupe.Claim // see hold
+	savedAt  time.Time                    // of the checkpoint; zero: not yet
 }
 
 // step is coverage that counts as delivered once the read seq and all before
@@ -40,13 +50,16 @@ type partition struct {
 type step struct {
 	seq    uint64
 	proven coverage.Interval
+	live   bool             // by a live connection
+	search *coverage.Search // nil: the stream brought it
 }
 
 func newPartition(number int, cfg Config, window *dedupe.Window) *partition {
 	return &partition{
 		number: number, overlap: cfg.Overlap, heartbeat: cfg.Stream.Heartbeat,
 		dataOnly: cfg.SilenceTimeout > 0, always: cfg.AlwaysBackfill,
-		window: window, tracker: checkpoint.NewUncapped[uint64](),
+		recovers: slices.Contains(cfg.Repair.Methods, repair.Recovery),
+		window:   window, heldMax: cfg.DedupeCapacity, tracker: checkpoint.NewUncapped[uint64](),
 	}
 }
 
@@ -67,10 +80,13 @@ func (p *partition) begin(at time.Time) {
 // Both happen in one step. Another connection that finds these events known
 // may prove their time at any moment, and until they are acknowledged that
 // must not count as delivered.
-func (p *partition) judge(now time.Time, claim *dedupe.Claim, keys []dedupe.Key, verdicts []dedupe.Verdict) (_ []dedupe.Verdict, resolve func()) {
+func (p *partition) judge(now time.Time, claim *dedupe.Claim, keys []dedupe.Key, verdicts []dedupe.Verdict, repaired bool) (_ []dedupe.Verdict, resolve func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	verdicts = p.window.Judge(now, claim, keys, verdicts)
+	if repaired {
+		p.passOver(keys, verdicts)
+	}
 	for _, v := range verdicts {
 		if v == dedupe.New {
 			return verdicts, p.track()
@@ -95,10 +111,21 @@ func (p *partition) track() (resolve func()) {
 func (p *partition) deliver(seq uint64) {
 	n := 0
 	for n < len(p.steps) && p.steps[n].seq <= seq {
-		p.ledger.Delivered(p.steps[n].proven)
+		p.done(p.steps[n])
 		n++
 	}
 	p.steps = p.steps[n:]
+}
+
+func (p *partition) done(s step) {
+	if s.search != nil {
+		p.ledger.Searched(*s.search)
+	} else {
+		p.ledger.Delivered(s.proven)
+	}
+	if s.live && s.proven.To.After(p.frontier) {
+		p.frontier = s.proven.To
+	}
 }
 
 // prove moves the coverage of one of the partition's connections, now that all
@@ -119,25 +146,26 @@ func (p *partition) prove(sp *span, proof time.Time) (closed []coverage.Interval
 			}
 		}
 	}
-	p.receive(proven)
+	p.receive(step{proven: proven, live: true})
 	return closed
 }
 
-// receive records proven coverage of everything tracked so far.
-func (p *partition) receive(proven coverage.Interval) {
-	p.ledger.Received(proven)
+// receive records that everything of a step's period is tracked.
+func (p *partition) receive(next step) {
+	p.ledger.Received(next.proven)
+	next.seq = p.seq
 	if p.tracker.Pending() == 0 {
-		p.ledger.Delivered(proven)
+		p.done(next)
 		return
 	}
 	// Connections that prove the same time in turns make one step.
-	if n := len(p.steps); n > 0 && p.steps[n-1].seq == p.seq {
-		if last := &p.steps[n-1].proven; !proven.From.After(last.To) && !proven.To.Before(last.From) {
-			*last = last.Hull(proven)
+	if n := len(p.steps); n > 0 && p.steps[n-1].seq == p.seq && p.steps[n-1].live && next.live {
+		if last := &p.steps[n-1].proven; !next.proven.From.After(last.To) && !next.proven.To.Before(last.From) {
+			*last = last.Hull(next.proven)
 			return
 		}
 	}
-	p.steps = append(p.steps, step{p.seq, proven})
+	p.steps = append(p.steps, next)
 }
 
 // measure counts how late live events arrived.
@@ -160,8 +188,11 @@ func (p *partition) rejected(r *Read) {
 // Account is a summary of a partition at a moment, by X's clock.
 type Account struct {
 	At             time.Time
-	Open           time.Duration            // received by nobody, and not lost
+	Gaps           int                      // periods that were received by nobody, and are not lost
+	Open           time.Duration            // how long they are together
 	Lost           map[string]time.Duration // in total, by reason
+	Searched       time.Duration            // in total
+	Saved          time.Time                // of the checkpoint; zero: there is none
 	DeliveredUntil time.Time                // delivered or lost without a break since the start
 }
 
@@ -171,11 +202,13 @@ func (p *partition) account(now time.Time) Account {
 	if p.ledger == nil {
 		return Account{At: now, DeliveredUntil: now}
 	}
-	a := Account{At: now, Lost: p.ledger.LostTime(), DeliveredUntil: p.ledger.DeliveredUntil(now)}
+	a := Account{At: now, Lost: p.ledger.LostTime(), Searched: p.ledger.SearchedTime(), Saved: p.savedAt, DeliveredUntil: p.ledger.DeliveredUntil(now)}
 	// What has come since the last heartbeat is not missing: it is not proven
 	// yet.
 	for _, gap := range p.doubtful(now, func(s *span) bool { return s.settled }) {
+		a.Gaps++
 		a.Open += gap.Duration()
 	}
+	p.letGo(now)
 	return a
 }

@@ -23,8 +23,7 @@ func testPartition(t *testing.T) *partition {
 
 // connect opens a connection at a second, with minutes of backfill.
 func (p *partition) connect(connection int, at float64, minutes int) *span {
-	sp, _, _ := p.opened(connection, sec(at), time.Duration(minutes)*time.Minute)
-	return sp
+	return p.opened(connection, sec(at), time.Duration(minutes)*time.Minute)
 }
 
 // hears tells that a connection heard a heartbeat at a second.
@@ -36,7 +35,7 @@ func (p *partition) hears(sp *span, at float64) {
 // arrives makes a Post arrive, and returns what acknowledges it, or nil when
 // it is a second copy.
 func (p *partition) arrives(id uint64) (acknowledge func()) {
-	_, resolve := p.judge(sec(0), &dedupe.Claim{}, []dedupe.Key{dedupe.Snowflake(id)}, nil)
+	_, resolve := p.judge(sec(0), &dedupe.Claim{}, []dedupe.Key{dedupe.Snowflake(id)}, nil, false)
 	return resolve
 }
 
@@ -89,7 +88,7 @@ func TestRejectedEventsStandInTheLedger(t *testing.T) {
 	p.rejected(&Read{Received: sec(9), Events: []Event{{Created: sec(3).UnixMilli()}, {Created: sec(1).UnixMilli()}}})
 	p.rejected(&Read{Received: sec(9), Events: []Event{{Created: sec(2).UnixMilli()}}})
 	p.rejected(&Read{Received: sec(20), Events: []Event{{}}}) // does not say when it was created
-	got := p.ledger.Rejections()
+	got := p.ledger.Record().Rejections
 	if len(got) != 2 || got[0].Events != 3 || !got[0].Oldest.Equal(sec(1)) || !got[0].Newest.Equal(sec(3)) ||
 		got[1].Events != 1 || !got[1].Newest.Equal(sec(20)) {
 		t.Errorf("rejections %v", got)

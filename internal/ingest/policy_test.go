@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/repair"
 	"github.com/xconnect-dev/xconnect/internal/simulator"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
@@ -26,7 +27,10 @@ func (*unobserved) Accounted(int, Account) {}
 func (*unobserved) Held(int64, int64)      {}
 func (*unobserved) Rejected(int)           {}
 
-func (*unobserved) Waited(int, time.Duration) {}
+func (*unobserved) Waited(int, time.Duration)           {}
+func (*unobserved) Repaired(int, string, time.Duration) {}
+func (*unobserved) Left(int)                            {}
+func (*unobserved) Repairing(map[string]int)            {}
 
 func (u *unobserved) Reconnecting(_ int, _ string, wait time.Duration) {
 	u.mu.Lock()
@@ -41,7 +45,7 @@ func ingestOf(t *testing.T, dial func(context.Context, string, string) (net.Conn
 	cfg := Config{
 		Stream: stream, Connections: 1, ConnectTimeout: 10 * time.Second, MaxLineBytes: 4 << 20,
 		QueueBytes: 64 << 20, InFlightBytes: 256 << 20, MaxBatch: 1000,
-		Overlap: stream.Overlap, DedupeCapacity: 100_000,
+		Overlap: stream.Overlap, Backfill: true, Repair: repair.Config{Methods: []repair.Method{repair.Backfill}}, DedupeCapacity: 100_000,
 		Pulse: NewPulse(), Observer: &unobserved{}, Logger: slog.New(slog.DiscardHandler), Jitter: noJitter,
 	}
 	client, err := xapi.NewClient(xapi.Config{

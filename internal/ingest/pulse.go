@@ -68,3 +68,18 @@ func (p *Pulse) run(ctx context.Context, each func()) {
 // and subtracted by the wall clock. All times of coverage are: in a machine
 // that sleeps, X's clock goes on and the monotonic one does not.
 func wall(t time.Time) time.Time { return t.Round(0) }
+
+// clockTolerance is how far the wall clock may drift from the monotonic one
+// while a connection lives. Beyond it the times of its proofs mean nothing: the
+// clock was set, or the machine slept.
+const clockTolerance = 2 * time.Second
+
+// driftedApart reports whether the wall clock went otherwise than the monotonic
+// one between two moments.
+func driftedApart(from, to time.Time) bool {
+	return apart(wall(to).Sub(wall(from)), to.Sub(from))
+}
+
+func apart(byWall, byMonotonic time.Duration) bool {
+	return (byWall - byMonotonic).Abs() > clockTolerance
+}

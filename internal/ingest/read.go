@@ -15,10 +15,12 @@ type Source uint8
 const (
 	Live Source = iota
 	Backfill
+	Recovery
+	Search
 	NumSources // how many there are
 )
 
-func (s Source) String() string { return [...]string{"live", "backfill"}[s] }
+func (s Source) String() string { return [...]string{"live", "backfill", "recovery", "search"}[s] }
 
 // Event is one event as X sent it.
 type Event struct {
@@ -27,6 +29,7 @@ type Event struct {
 	Text      string // the event's key where it is not
 	Created   int64  // Unix milliseconds; 0: unknown
 	Source    Source
+	Stripped  string // terms of rules that the search which brought it left out
 }
 
 // Read is the new events of one read of one connection. It is the unit in
@@ -37,10 +40,11 @@ type Read struct {
 	Received   time.Time // by X's clock
 	Events     []Event
 
-	owner   *partition
-	bytes   int64
-	claim   *dedupe.Claim
-	resolve func()
+	owner    *partition
+	repaired bool // brought by a job
+	bytes    int64
+	claim    *dedupe.Claim
+	resolve  func()
 }
 
 // Counts is what one read held.
@@ -53,12 +57,13 @@ type Counts struct {
 }
 
 // sieve turns the lines of a read into the events that are new. It belongs to
-// one connection and reuses its memory: a copy that a window knows already
+// one connection or job and reuses its memory: a copy that a window knows already
 // costs a look-up and allocates nothing.
 type sieve struct {
 	format     xapi.Format
 	partition  *partition
 	connection int
+	source     Source // Live, or by which way a job brings events
 	claim      *dedupe.Claim
 	events     []xapi.Event
 	keys       []dedupe.Key
@@ -81,7 +86,7 @@ type sifted struct {
 }
 
 // sift judges the lines that were read at now, by X's clock, on a connection
-// with that span.
+// with that span, or by a job that has none.
 func (s *sieve) sift(lines [][]byte, now time.Time, sp *span) sifted {
 	out := sifted{taking: taking{lines: len(lines) > 0}}
 	s.events = s.events[:0]
@@ -99,7 +104,7 @@ func (s *sieve) sift(lines [][]byte, now time.Time, sp *span) sifted {
 		s.claim = &dedupe.Claim{}
 	}
 	var resolve func()
-	s.verdicts, resolve = s.partition.judge(now, s.claim, s.keys, s.verdicts[:0])
+	s.verdicts, resolve = s.partition.judge(now, s.claim, s.keys, s.verdicts[:0], sp == nil)
 	s.date(events, now, sp, &out)
 	// A claim is new with each read, so a retry under it can only be a second
 	// copy within the read.
@@ -107,9 +112,9 @@ func (s *sieve) sift(lines [][]byte, now time.Time, sp *span) sifted {
 	for i, e := range events {
 		if s.verdicts[i] == dedupe.New {
 			fresh = append(fresh, e)
-			out.counts.New[sourceOf(e, sp)]++
+			out.counts.New[s.sourceOf(e, sp)]++
 		} else {
-			out.counts.Duplicates[sourceOf(e, sp)]++
+			out.counts.Duplicates[s.sourceOf(e, sp)]++
 		}
 	}
 	if len(fresh) > 0 {
@@ -148,33 +153,33 @@ func (s *sieve) data(out *sifted) []xapi.Event {
 // coverage as what is new.
 func (s *sieve) date(events []xapi.Event, now time.Time, sp *span, out *sifted) {
 	newest := int64(0)
-	opened := sp.opened.UnixMilli()
 	for _, e := range events {
-		if e.Created == 0 {
+		newest = max(newest, e.Created)
+		if sp == nil || e.Created == 0 {
 			continue
 		}
-		newest = max(newest, e.Created)
-		if e.Created < opened {
+		if e.Created < sp.opened.UnixMilli() {
 			out.old = true
 		} else if len(s.late) < lateMost {
 			s.late = append(s.late, now.Sub(time.UnixMilli(e.Created)))
 		}
 	}
-	if newest != 0 {
-		out.taking.newest = time.UnixMilli(newest)
-		if !sp.backlog(out.taking.newest) {
-			out.counts.Lag = now.Sub(out.taking.newest)
-		}
+	if newest == 0 {
+		return
+	}
+	out.taking.newest = time.UnixMilli(newest)
+	if sp != nil && !sp.backlog(out.taking.newest) {
+		out.counts.Lag = now.Sub(out.taking.newest)
 	}
 }
 
 // sourceOf tells what a connection with that span repeated from what it
 // brought live.
-func sourceOf(e xapi.Event, sp *span) Source {
-	if e.Created != 0 && sp.backlog(time.UnixMilli(e.Created)) {
+func (s *sieve) sourceOf(e xapi.Event, sp *span) Source {
+	if sp != nil && e.Created != 0 && sp.backlog(time.UnixMilli(e.Created)) {
 		return Backfill
 	}
-	return Live
+	return s.source
 }
 
 // newRead copies events into one piece of memory.
@@ -186,11 +191,11 @@ func (s *sieve) newRead(events []xapi.Event, now time.Time, sp *span) *Read {
 	slab := bytes.Join(s.raws, nil) // does not clear the memory first, as make does
 	r := &Read{
 		Partition: s.partition.number, Connection: s.connection, Received: now, Events: make([]Event, len(events)),
-		owner: s.partition, bytes: int64(len(slab)), claim: s.claim,
+		owner: s.partition, repaired: sp == nil, bytes: int64(len(slab)), claim: s.claim,
 	}
 	for i, e := range events {
 		n := len(e.Raw)
-		kept := Event{Raw: slab[:n:n], Snowflake: e.Snowflake, Created: e.Created, Source: sourceOf(e, sp)}
+		kept := Event{Raw: slab[:n:n], Snowflake: e.Snowflake, Created: e.Created, Source: s.sourceOf(e, sp)}
 		slab = slab[n:]
 		if e.Snowflake == 0 {
 			kept.Text = string(e.ID)

@@ -24,6 +24,7 @@ const maxBackfill = 5 * time.Minute
 type span struct {
 	opened   time.Time
 	backfill time.Duration
+	seam     time.Duration // at the start of the backfill: left to a recovery as well
 	overlap  time.Duration
 	// dataOnly: heartbeats prove nothing, because the connection is watched
 	// for silence of data and counts as dead since its last event then.
@@ -53,7 +54,7 @@ func newSpan(opened time.Time, backfill, overlap time.Duration, dataOnly bool) *
 
 // from is the moment from which on the span covers everything, once its
 // backfill has settled.
-func (s *span) from() time.Time { return s.opened.Add(-s.backfill) }
+func (s *span) from() time.Time { return s.opened.Add(s.seam - s.backfill) }
 
 // backlog reports whether an event created at that time belongs to the
 // connection's backfill rather than to its live part.

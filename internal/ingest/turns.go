@@ -19,6 +19,9 @@ const (
 	// account's limit, and each try costs a connect of the budget.
 	crowdedFirst = 5 * time.Second
 	crowdedMax   = 15 * time.Minute
+
+	// liveReserve is how many connects are never spent on repair.
+	liveReserve = 5
 )
 
 // turns decides whose connect is sent next, so that the budget goes where it
@@ -38,15 +41,16 @@ type turns struct {
 
 // turn is the state of one partition.
 type turn struct {
-	up      int       // connections
+	wanted  int       // connections
+	up      int       // of them
 	dialing int       // connects under way
 	awaited time.Time // until then redundant connects let this partition go first
 }
 
-func newTurns(rate xapi.Rate, partitions []*partition, now time.Time) *turns {
+func newTurns(rate xapi.Rate, partitions []*partition, connections int, now time.Time) *turns {
 	t := &turns{budget: newBudget(rate), partitions: map[int]*turn{}, crowded: doubling(crowdedFirst, crowdedMax)}
 	for _, p := range partitions {
-		t.partitions[p.number] = &turn{awaited: now.Add(yielding)}
+		t.partitions[p.number] = &turn{wanted: connections, awaited: now.Add(yielding)}
 	}
 	return t
 }
@@ -116,6 +120,28 @@ func (t *turns) answered(partition int, now time.Time, limits xapi.Limits, probl
 			t.retryAt = time.Time{}
 		}
 	}
+	t.cost(now, limits, problem)
+}
+
+// spare gives a repair the right to send one connect at now, if the budget has
+// one beyond what live connections may need. Otherwise it returns when to ask
+// again unless something changes before.
+func (t *turns) spare(now time.Time) (taken bool, again time.Time) {
+	if t.budget.left(now)-t.dialing-t.lacking() <= liveReserve {
+		return false, t.budget.grows(now)
+	}
+	t.dialing++
+	return true, time.Time{}
+}
+
+// spared records the outcome of a connect that spare allowed.
+func (t *turns) spared(now time.Time, limits xapi.Limits, problem *xapi.Problem) {
+	t.dialing--
+	t.cost(now, limits, problem)
+}
+
+// cost counts a connect whose request was sent.
+func (t *turns) cost(now time.Time, limits xapi.Limits, problem *xapi.Problem) {
 	if problem == nil || problem.Sent {
 		t.budget.spent(now, limits)
 	}
@@ -143,3 +169,12 @@ func (t *turns) closed(partition int, now time.Time) {
 
 // up is the number of the partition's connections.
 func (t *turns) up(partition int) int { return t.partitions[partition].up }
+
+// due reports whether a connect of the partition is on its way or will be soon.
+func (t *turns) due(partition int, now time.Time) bool {
+	own := t.partitions[partition]
+	return own.up < own.wanted && (own.up == 0 || !t.retryAt.After(now))
+}
+
+// withdraw counts a connection that will not be opened again.
+func (t *turns) withdraw(partition int) { t.partitions[partition].wanted-- }

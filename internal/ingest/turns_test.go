@@ -12,7 +12,7 @@ func testTurns(partitions, connects int) *turns {
 	for n := range partitions {
 		parts = append(parts, &partition{number: n + 1})
 	}
-	return newTurns(xapi.Rate{Count: connects, Per: 15 * time.Minute}, parts, start)
+	return newTurns(xapi.Rate{Count: connects, Per: 15 * time.Minute}, parts, 2, start)
 }
 
 // try takes a turn and lets its connect open, or says that it has to wait.
@@ -151,5 +151,43 @@ func TestRefusedSlotsHoldRedundantConnectsOnly(t *testing.T) {
 	}
 	if _, news := turns.crowd(1, sec(9999)); !news {
 		t.Error("no news after it had worked")
+	}
+}
+
+func TestRepairLeavesFiveConnectsToLiveConnections(t *testing.T) {
+	turns := testTurns(2, 8)
+	turns.try(1, sec(0)) // seven are left, and partition 2 has none
+	if ok, _ := turns.spare(sec(1)); !ok {
+		t.Error("the sixth but last is refused to a repair")
+	}
+	if ok, again := turns.spare(sec(1)); ok || !again.Equal(sec(900)) {
+		t.Errorf("one more for a repair: %v, again at %v", ok, again)
+	}
+	turns.spared(sec(2), xapi.Limits{}, &xapi.Problem{}) // it never left this machine
+	if ok, _ := turns.spare(sec(2)); !ok {
+		t.Error("a connect that was not sent counts as spent")
+	}
+	turns.spared(sec(2), xapi.Limits{}, nil)
+	if !turns.try(2, sec(3)) {
+		t.Error("a live connection has to wait")
+	}
+}
+
+func TestAReconnectIsDueUnlessXRefusesTheSlot(t *testing.T) {
+	turns := testTurns(1, 50)
+	if !turns.due(1, sec(0)) {
+		t.Error("not due at first")
+	}
+	turns.try(1, sec(0))
+	if !turns.due(1, sec(1)) {
+		t.Error("the second is not due")
+	}
+	turns.crowd(1, sec(1))
+	if turns.due(1, sec(2)) {
+		t.Error("due though X refuses the slot")
+	}
+	turns.withdraw(1)
+	if turns.due(1, sec(9999)) {
+		t.Error("due though it will never come")
 	}
 }

@@ -107,7 +107,7 @@ func ending(err error, unfinished bool) *Problem {
 	case errors.Is(err, io.EOF) && unfinished:
 		p.Reason, p.Err = "cut_line", errCutLine
 	case errors.Is(err, io.EOF):
-		p.Reason, p.Err = "clean_end", errCleanEnd
+		p.Reason, p.Err = CleanEnd, errCleanEnd
 	default:
 		p.Reason, p.Err = brokenReason(err), fmt.Errorf("reading the response: %w", err)
 	}

@@ -69,6 +69,9 @@ type Problem struct {
 	Err    error     // the cause, where it is not an answer
 }
 
+// CleanEnd is the Reason of a response that X ended as HTTP means it.
+const CleanEnd = "clean_end"
+
 // Limits is what X says about the requests, of which connects are one kind,
 // that it still allows to an endpoint.
 type Limits struct {
