@@ -35,9 +35,11 @@ func main() {
 		service.CLIOptSetProductName("xconnect"),
 		service.CLIOptSetVersion(version, date),
 		service.CLIOptSetDocumentationURL(documentationURL),
-		service.CLIOptSetDefaultConfigPaths("/xconnect.yaml", "/etc/xconnect/config.yaml", "/etc/xconnect.yaml"),
+		service.CLIOptSetDefaultConfigPaths(defaultConfigPaths...),
+		service.CLIOptCustomRunFlags(nil, refuseEarlyAck),
 		service.CLIOptAddCommand(demoCommand()),
 		service.CLIOptAddCommand(simulateCommand()),
+		service.CLIOptAddCommand(coverageCommand()),
 		service.CLIOptSetMainSchemaFrom(func() *service.ConfigSchema {
 			return configSchema(version, date)
 		}),

@@ -25,7 +25,7 @@ var wrongConfigs = []struct {
 	field, reason string
 }{
 	{"unknown stream", withToken + "stream: firehoze", "stream", "firehoze"},
-	{"stream with partitions", withToken + "stream: firehose", "stream", "partitions"},
+	{"a partition that the stream has not", withToken + "stream: sample10\npartitions: [3]", "partitions", "2"},
 	{"powertrack", withToken + "stream: powertrack", "stream", "powertrack"},
 
 	{"no credential", "stream: filtered", "bearer_token", "set"},
