@@ -25,7 +25,7 @@ type process struct {
 	*testing.T
 	cmd     *exec.Cmd
 	address string // of Benthos' HTTP server
-	output  string // path
+	output  string // path; empty where it is no file
 	logs    string // path
 	ended   chan struct{}
 }
@@ -47,16 +47,24 @@ output:
 // line each. It is ended with the test if it has not ended before.
 func startProcess(t *testing.T, x *fakeX, fields string) *process {
 	t.Helper()
-	dir := t.TempDir()
-	p := &process{T: t, address: freeAddress(t), ended: make(chan struct{}),
-		output: filepath.Join(dir, "posts.jsonl"), logs: filepath.Join(dir, "log.jsonl")}
-	config := write(t, "pipeline.yaml", fmt.Sprintf(pipeline, p.address, shutdownTimeout, x.url, strings.ReplaceAll(fields, "\n", "\n    "), p.output))
+	output := filepath.Join(t.TempDir(), "posts.jsonl")
+	p := startPipeline(t, func(address string) string {
+		return fmt.Sprintf(pipeline, address, shutdownTimeout, x.url, strings.ReplaceAll(fields, "\n", "\n    "), output)
+	})
+	p.output = output
+	return p
+}
+
+// startPipeline runs a config that serves HTTP at the address that it is given.
+func startPipeline(t *testing.T, config func(address string) string) *process {
+	t.Helper()
+	p := &process{T: t, address: freeAddress(t), ended: make(chan struct{}), logs: filepath.Join(t.TempDir(), "log.jsonl")}
 	logs, err := os.Create(p.logs)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer logs.Close()
-	p.cmd = exec.Command(binary(t), "-c", config)
+	p.cmd = exec.Command(binary(t), "-c", write(t, "pipeline.yaml", config(p.address)))
 	p.cmd.Stdout, p.cmd.Stderr = logs, logs
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
