@@ -473,3 +473,30 @@ func TestSearchStopsAtMaxPosts(t *testing.T) {
 		}
 	})
 }
+
+// A gap that no reconnect will close, because X refuses the slot of the one
+// that should: a healthy connection is opened again for it.
+func TestAHealthyConnectionIsOpenedAgainForAGap(t *testing.T) {
+	inWorld(t, simulator.Config{Rate: 10}, func(w *world) {
+		stop := w.pipeline("connections: 2\nrepair: {methods: [backfill]}", "")
+		w.allUp(2)
+		time.Sleep(between)
+		w.fault(simulator.Fault{Kind: simulator.Stall, Count: 1}) // nobody notices yet
+		time.Sleep(10 * time.Second)
+		// The one that lives, for the other sends no Post any more. It is back at
+		// once, and trusts the other.
+		w.fault(simulator.Fault{Kind: simulator.Reset, AfterPosts: 1})
+		time.Sleep(5 * time.Second)
+		w.fault(simulator.Fault{Kind: simulator.TooManyConnections, Count: 4})
+		time.Sleep(10 * time.Minute)
+		until := time.Now().Add(-15 * time.Second)
+		stop()
+		if len(w.log.matching("opened again with backfill")) == 0 {
+			t.Errorf("none was; log:\n%s", w.log.String())
+		}
+		w.missing(w.began.Add(2*time.Second), until)
+		if n := w.repeated(); n > 0 {
+			t.Errorf("%d repeats", n)
+		}
+	})
+}

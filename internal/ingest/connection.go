@@ -52,10 +52,11 @@ type current struct {
 }
 
 // reopen ends the connection so that it is opened again with backfill, and
-// reports whether there was one to end.
-func (c *connection) reopen() bool {
+// reports whether there was one to end. With onlySettled it leaves one alone
+// whose own backfill would have to begin anew.
+func (c *connection) reopen(onlySettled bool) bool {
 	now := c.current.Load()
-	if now == nil {
+	if now == nil || onlySettled && !c.partition.settled(now.span) {
 		return false
 	}
 	c.reopening.Store(true)

@@ -46,6 +46,13 @@ func (p *partition) closeSeams() {
 	}
 }
 
+// settled reports whether the span of a connection has no backfill under way.
+func (p *partition) settled(sp *span) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return sp.settled
+}
+
 // ended records the end of a connection.
 func (p *partition) ended(sp *span) {
 	p.mu.Lock()

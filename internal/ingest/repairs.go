@@ -130,12 +130,14 @@ func (in *Ingest) forecast(f *repair.Forecast) {
 	}
 }
 
-// reopen ends one healthy connection of a partition, so that it connects again
-// with backfill.
+// reopen ends one connection of a partition, a healthy one if there is one, so
+// that it connects again with backfill.
 func (in *Ingest) reopen(partition int) {
-	for _, c := range in.connections {
-		if c.partition.number == partition && c.reopen() {
-			return
+	for _, onlySettled := range []bool{true, false} {
+		for _, c := range in.connections {
+			if c.partition.number == partition && c.reopen(onlySettled) {
+				return
+			}
 		}
 	}
 }

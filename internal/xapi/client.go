@@ -40,7 +40,7 @@ type Config struct {
 	Stalls Stalls
 }
 
-// Client opens connections to streams.
+// Client opens connections to streams, and asks for rules and past Posts.
 type Client struct {
 	origin           *origin
 	credentials      Credentials
