@@ -14,11 +14,20 @@ import (
 func (in *Ingest) turn(ctx context.Context, c *connection) error {
 	asked := in.now()
 	defer in.leave(c)
+	if err := in.await(ctx, func() (bool, time.Time) { return in.take(c, asked) }); err != nil {
+		return err
+	}
+	in.observer.Waited(c.partition.number, in.now().Sub(asked))
+	return nil
+}
+
+// await asks for a connect until it is given one: at each change of the turns,
+// and at the time that it is told.
+func (in *Ingest) await(ctx context.Context, ask func() (taken bool, again time.Time)) error {
 	for {
 		changed := in.changed.wait()
-		taken, again := in.take(c, asked)
+		taken, again := ask()
 		if taken {
-			in.observer.Waited(c.partition.number, in.now().Sub(asked))
 			return nil
 		}
 		var timer <-chan time.Time

@@ -82,15 +82,20 @@ func (j *job) recover(ctx context.Context) repair.Outcome {
 
 // broken says how a problem ends a recovery.
 func (j *job) broken(p *xapi.Problem) repair.Outcome {
-	log := j.log.With("reason", p.Error(), "reached", j.reached.UTC().Format(time.RFC3339))
-	if p.Advice != "" {
-		log = log.With("what_to_do", p.Advice)
-	}
-	log.Warn("a recovery was broken off")
+	j.tellBroken(p)
 	if p.Class == xapi.Forbidden || p.Class == xapi.BadRequest {
 		return repair.NoAccess
 	}
 	return repair.Broken
+}
+
+// tellBroken logs why the job ends before its time.
+func (j *job) tellBroken(p *xapi.Problem) {
+	log := j.log.With("reason", p.Error(), "reached", j.reached.UTC().Format(time.RFC3339))
+	if p.Advice != "" {
+		log = log.With("what_to_do", p.Advice)
+	}
+	log.Warn("a repair was broken off")
 }
 
 // request opens one recovery connection and reads it to its end.
@@ -159,25 +164,14 @@ func (j *job) reach(to time.Time) {
 
 // dialRepair opens a connection for a repair, once the budget can spare one.
 func (in *Ingest) dialRepair(ctx context.Context, client *xapi.Client, r xapi.Request) (*xapi.Connection, *xapi.Problem) {
-	for {
-		changed := in.changed.wait()
+	err := in.await(ctx, func() (bool, time.Time) {
 		now := in.now()
 		in.mu.Lock()
-		taken, again := in.turns.spare(now)
-		in.mu.Unlock()
-		if taken {
-			break
-		}
-		var timer <-chan time.Time
-		if !again.IsZero() {
-			timer = time.After(max(again.Sub(in.now()), time.Millisecond))
-		}
-		select {
-		case <-changed:
-		case <-timer:
-		case <-ctx.Done():
-			return nil, asProblem(fmt.Errorf("waiting for a connect that live connections can spare: %w", ctx.Err()))
-		}
+		defer in.mu.Unlock()
+		return in.turns.spare(now)
+	})
+	if err != nil {
+		return nil, asProblem(err)
 	}
 	conn, limits, problem := in.send(ctx, client, r)
 	now := in.now()

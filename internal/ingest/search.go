@@ -91,7 +91,7 @@ func (j *job) search(ctx context.Context) repair.Outcome {
 		}
 		closed := j.partition.searched(coverage.Search{Interval: part, Left: s.named()}, j.work, j.posts)
 		j.in.observer.Repaired(j.partition.number, string(j.Method), closed)
-		from = part.To
+		from, j.reached = part.To, part.To
 	}
 	return repair.Done
 }
@@ -101,11 +101,7 @@ func (s *searcher) broken(ctx context.Context, p *xapi.Problem) repair.Outcome {
 	if ctx.Err() != nil {
 		return repair.Broken
 	}
-	log := s.log.With("reason", p.Error())
-	if p.Advice != "" {
-		log = log.With("what_to_do", p.Advice)
-	}
-	log.Warn("a search was broken off")
+	s.tellBroken(p)
 	if p.Class == xapi.Forbidden || p.Status == http.StatusNotFound {
 		return repair.NoAccess
 	}
