@@ -16,7 +16,7 @@ func testPartition(t *testing.T) *partition {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newPartition(0, Config{Overlap: 30 * time.Second, Stream: xapi.Stream{Heartbeat: 20 * time.Second}}, window)
+	p := newPartition(0, Config{Overlap: 30 * time.Second, DedupeCapacity: 1000, Stream: xapi.Stream{Heartbeat: 20 * time.Second}}, window)
 	p.begin(sec(0))
 	return p
 }
