@@ -35,10 +35,13 @@ func checkpointFields() []*service.ConfigField {
 			Example("state"),
 		service.NewStringField(fieldCheckpointKey).
 			Description("The key in that cache; the partition is appended. Two inputs, or two processes that read the same stream beside each other, need two.").
-			Default("x_stream"),
+			Default("x_stream").
+			LintRule(lintRule(fieldCheckpointKey, `this == ""`, "not be empty")),
 		durationField(fieldCheckpointInterval, "1s",
 			"How often the checkpoint is saved, at most `3s`. After a crash, what was delivered since the last save is delivered again.").
-			Advanced(),
+			Advanced().
+			LintRule(lintRule(fieldCheckpointInterval, fmt.Sprintf("this.string().parse_duration().catch(0) <= 0 || this.string().parse_duration().catch(0) > %d", checkpoint.MaxInterval),
+				fmt.Sprintf("be a duration greater than zero and at most %s", checkpoint.MaxInterval))),
 		service.NewStringField(fieldStartFrom).
 			Description("Where to begin when there is no checkpoint: a time (RFC 3339), or so long before now (`-6h`). What lies before now is fetched like any other gap, see `repair`. Default: from now.").
 			Optional().
