@@ -120,6 +120,12 @@ func (p *partition) backfill(now time.Time, connecting time.Duration) int {
 		return 0
 	}
 	gaps := p.doubtful(now, func(s *span) bool { return now.Sub(s.heard) <= p.heartbeat })
+	// What a recovery closes is not asked for as well.
+	reach := maxBackfill
+	if p.recovers {
+		reach -= p.margin()
+	}
+	gaps = slices.DeleteFunc(gaps, func(gap coverage.Interval) bool { return !gap.To.After(now.Add(-reach)) })
 	if len(gaps) == 0 {
 		return 0
 	}

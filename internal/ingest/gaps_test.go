@@ -42,6 +42,22 @@ func TestBackfillMinutes(t *testing.T) {
 	}
 }
 
+// While a recovery closes an old gap, a reconnect asks for what is missing
+// since, and a second connection for nothing.
+func TestWhatARecoveryClosesIsNotAskedFor(t *testing.T) {
+	p := served(t)
+	p.recovers = true
+	first := p.connect(1, 2000, 5)
+	if got := p.backfill(sec(2001), 10*time.Second); got != 0 {
+		t.Errorf("a second connection asks for %d minutes", got)
+	}
+	p.hears(first, 2100)
+	p.ended(first)
+	if got := p.backfill(sec(2101), 10*time.Second); got != 1 {
+		t.Errorf("a reconnect asks for %d minutes, want 1", got)
+	}
+}
+
 func TestNothingIsAskedForBeforeTheFirstAttempt(t *testing.T) {
 	p := newPartition(0, Config{AlwaysBackfill: true}, nil)
 	if got := p.backfill(sec(0), time.Second); got != 0 {
