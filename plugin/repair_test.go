@@ -379,8 +379,10 @@ func TestNothingFallsBetweenARecoveryAndABackfill(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			x.Rate = 20
 			inWorld(t, x, func(w *world) {
+				// The first outage begins before the first connection.
+				w.fault(simulator.Fault{Kind: simulator.Refuse, For: 6 * time.Minute})
 				stop := w.pipeline("", "")
-				time.Sleep(time.Second) // the first outage reaches back over the start
+				time.Sleep(8 * time.Minute)
 				for range 2 {
 					w.fault(simulator.Fault{Kind: simulator.Refuse, For: 7 * time.Minute})
 					w.fault(simulator.Fault{Kind: simulator.Reset})

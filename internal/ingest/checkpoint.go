@@ -89,7 +89,8 @@ func (in *Ingest) restore(ctx context.Context, p *partition) error {
 	if saved == nil {
 		start := in.cfg.StartFrom
 		if start.IsZero() {
-			start = in.now()
+			// What is on its way now is owed as well.
+			start = in.now().Add(-p.overlap)
 		}
 		first, err := json.Marshal(Record{Record: coverage.NewLedger(start).Record()})
 		if err == nil {

@@ -121,7 +121,7 @@ func (c *connection) once(ctx context.Context) ending {
 	conn, minutes, problem := c.open(ctx)
 	if problem != nil {
 		// Nothing covers the stream since: a later connection asks for it.
-		c.partition.begin(began)
+		c.partition.owes(began)
 		return ending{problem: problem}
 	}
 	defer conn.Close()

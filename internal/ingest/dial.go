@@ -56,7 +56,7 @@ func (in *Ingest) take(c *connection, asked time.Time) (taken bool, again time.T
 	}
 	in.waiting[c] = again
 	if !in.turns.redundant(n) {
-		c.partition.begin(asked) // nothing covers the stream until then
+		c.partition.owes(asked) // nothing covers the stream until then
 	}
 	return taken, again
 }

@@ -63,8 +63,7 @@ func newPartition(number int, cfg Config, window *dedupe.Window) *partition {
 	}
 }
 
-// begin opens the ledger: when a first attempt to connect failed or had to
-// wait, at its beginning, else at the first opening.
+// begin opens the ledger, if that has not been done.
 func (p *partition) begin(at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,6 +71,10 @@ func (p *partition) begin(at time.Time) {
 		p.ledger = coverage.NewLedger(at)
 	}
 }
+
+// owes opens the ledger for an attempt to connect that failed or has to
+// wait: from then on, and what was on its way, is owed.
+func (p *partition) owes(at time.Time) { p.begin(at.Add(-p.overlap)) }
 
 // judge tells which events of a read are new, and tracks the read if it has
 // any: resolve must then be called exactly once, when they are acknowledged or
