@@ -93,8 +93,10 @@ func (in *Ingest) restore(ctx context.Context, p *partition) error {
 			start = in.now().Add(-p.overlap)
 		}
 		first, err := json.Marshal(Record{Record: coverage.NewLedger(start).Record()})
-		if err == nil {
-			err = k.Save(ctx, first)
+		for range 2 { // into both slots: either may be torn later
+			if err == nil {
+				err = k.Save(ctx, first)
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("saving the start: %w", err)
