@@ -79,14 +79,7 @@ func checkpointConfig(p *parser, res *service.Resources, cfg *ingest.Config, bas
 	}
 	cfg.Checkpoints = &ingest.Checkpoints{
 		Interval: interval,
-		Fatal: func(err error) bool {
-			for _, final := range []error{checkpoint.ErrDamaged, checkpoint.ErrForeign, checkpoint.ErrNewer, checkpoint.ErrOwned} {
-				if errors.Is(err, final) {
-					return true
-				}
-			}
-			return false
-		},
+		Fatal:    checkpoint.Final,
 		Open: func(ctx context.Context, partition int, waiting func(error)) (ingest.Keeper, []byte, error) {
 			return checkpoint.Open(ctx, cacheStore{res, cache}, checkpointKeyOf(key, partition), checkpoint.Options{
 				Identity: checkpoint.Identity{Host: base.Host, Stream: cfg.Stream.Name, Partition: partition},

@@ -93,15 +93,7 @@ func TestUndeliveredGoesByXsClock(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	stream, err := b.Build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if err := stream.Run(ctx); err != nil {
-		t.Fatal(err)
-	}
+	runToEnd(t, b)
 	if got := seen.peak(t, "x_stream_undelivered_seconds"); got != 3 {
 		t.Errorf("undelivered for %v s, want 3", got)
 	}

@@ -110,7 +110,6 @@ func repairConfig(p *parser, stream xapi.Stream, cfg *ingest.Config) {
 			cfg.Repair.Methods = append(cfg.Repair.Methods, repair.Method(m))
 		}
 	}
-	cfg.Backfill = slices.Contains(cfg.Repair.Methods, repair.Backfill)
 	cfg.Repair.MaxAge = p.durationOrZero(fieldRepair, fieldMaxRepairAge)
 	cfg.Repair.Window = p.duration(path(fieldRepair, fieldWindow), 2*time.Hour)
 	cfg.Repair.MaxJobs = p.int(fieldRepair, fieldMaxJobs)

@@ -39,9 +39,7 @@ func (w *world) noGaps() {
 			w.Errorf("backfill was asked for at %s", c.At.Format(time.TimeOnly))
 		}
 	}
-	if n := w.repeated(); n > 0 {
-		w.Errorf("%d repeats", n)
-	}
+	w.noRepeats()
 	if w.Failed() {
 		w.Logf("log:\n%s", w.log.String())
 	}
@@ -110,9 +108,7 @@ func TestBothConnectionsStallThreeSecondsApart(t *testing.T) {
 		if len(w.log.matching("gap closed by backfill")) == 0 {
 			t.Errorf("no gap was closed; log:\n%s", w.log.String())
 		}
-		if n := w.repeated(); n > 0 {
-			t.Errorf("%d repeats", n)
-		}
+		w.noRepeats()
 	})
 }
 
@@ -209,9 +205,7 @@ func TestTwentyPartitionsWithTwoConnectionsAndFiftyConnects(t *testing.T) {
 		stop()
 		w.missing(w.began.Add(3*time.Second), healthy)
 		w.onlyRecordedLosses(w.began.Add(3*time.Second), until)
-		if n := w.repeated(); n > 0 {
-			t.Errorf("%d repeats", n)
-		}
+		w.noRepeats()
 		for _, c := range w.connects() {
 			if c.Status != http.StatusOK {
 				t.Errorf("X refused a connect at %s: %d", c.At.Format(time.TimeOnly), c.Status)
@@ -293,9 +287,7 @@ func TestALaterCopyOfWhatWasRejectedForGoodPasses(t *testing.T) {
 			t.Fatal("nothing was rejected: the test proves nothing")
 		}
 		w.missing(w.began.Add(time.Second), until)
-		if n := w.repeated(); n > 0 {
-			t.Errorf("%d repeats", n)
-		}
+		w.noRepeats()
 	})
 }
 

@@ -166,9 +166,7 @@ func TestOutagesOfAnyLengthWithAnyAccess(t *testing.T) {
 				if (lost - c.lost).Abs() > 5*time.Minute {
 					t.Errorf("%v are lost, want about %v", lost, c.lost)
 				}
-				if n := w.repeated(); n > 0 {
-					t.Errorf("%d repeats", n)
-				}
+				w.noRepeats()
 			})
 		})
 	}
@@ -206,9 +204,7 @@ func TestFirehoseIsRecoveredWithinTheConnectBudget(t *testing.T) {
 		until := time.Now().Add(-15 * time.Second)
 		stop()
 		w.missing(w.began.Add(-3*time.Hour), until)
-		if n := w.repeated(); n != 0 {
-			t.Errorf("%d repeats", n)
-		}
+		w.noRepeats()
 		if n := jobs(); n != 2 {
 			t.Errorf("%d jobs at a time, want two", n)
 		}
@@ -259,9 +255,7 @@ func TestWhatWillExpireIsToldBeforeItDoes(t *testing.T) {
 			t.Errorf("told that %v will be lost, lost %v", told, lost)
 		}
 		w.lostOrHere(10, w.began.Add(-20*time.Hour), until)
-		if n := w.repeated(); n != 0 {
-			t.Errorf("%d repeats", n)
-		}
+		w.noRepeats()
 	})
 }
 
@@ -328,9 +322,7 @@ func TestABrokenRecoveryGoesOn(t *testing.T) {
 				until := time.Now().Add(-15 * time.Second)
 				stop()
 				w.missing(w.began.Add(-4*time.Hour), until)
-				if n := w.repeated(); n != 0 {
-					t.Errorf("%d repeats", n)
-				}
+				w.noRepeats()
 				if n := len(w.log.matching("connection lost")); n > 0 {
 					t.Errorf("live connections were lost: %d", n)
 				}
@@ -360,9 +352,7 @@ func TestOtherReadingsOfRecoveryLoseNothing(t *testing.T) {
 				until := time.Now().Add(-15 * time.Second)
 				stop()
 				w.missing(w.began.Add(time.Second), until)
-				if n := w.repeated(); n != 0 {
-					t.Errorf("%d repeats", n)
-				}
+				w.noRepeats()
 			})
 		})
 	}
@@ -391,9 +381,7 @@ func TestNothingFallsBetweenARecoveryAndABackfill(t *testing.T) {
 				until := time.Now().Add(-15 * time.Second)
 				stop()
 				w.missing(w.began.Add(100*time.Millisecond), until)
-				if n := w.repeated(); n != 0 {
-					t.Errorf("%d repeats", n)
-				}
+				w.noRepeats()
 			})
 		})
 	}
@@ -497,8 +485,6 @@ func TestAHealthyConnectionIsOpenedAgainForAGap(t *testing.T) {
 			t.Errorf("none was; log:\n%s", w.log.String())
 		}
 		w.missing(w.began.Add(2*time.Second), until)
-		if n := w.repeated(); n > 0 {
-			t.Errorf("%d repeats", n)
-		}
+		w.noRepeats()
 	})
 }

@@ -221,6 +221,14 @@ func (w *world) repeated() int {
 	return n
 }
 
+// noRepeats fails the test if a message reached the sink more than once.
+func (w *world) noRepeats() {
+	w.Helper()
+	if n := w.repeated(); n != 0 {
+		w.Errorf("%d repeats", n)
+	}
+}
+
 // sink is an output that keeps count, and that fails when it is told to.
 type sink struct {
 	mu       sync.Mutex

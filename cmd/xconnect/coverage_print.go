@@ -71,11 +71,7 @@ func totals(a accounted, now time.Time) []string {
 	r := a.account
 	all := []string{"covered " + length(total(r.Covered())), "gaps " + length(total(r.Gaps(now)))}
 	if len(r.Searches) > 0 {
-		var searched time.Duration
-		for _, s := range r.Searches {
-			searched += s.Duration()
-		}
-		all = append(all, "searched "+length(searched))
+		all = append(all, "searched "+length(r.Ledger().SearchedTime()))
 	}
 	for _, reason := range slices.Sorted(maps.Keys(r.LostSeconds)) {
 		all = append(all, fmt.Sprintf("lost %s (%s)", length(seconds(r.LostSeconds[reason])), reason))

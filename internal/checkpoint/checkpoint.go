@@ -44,8 +44,8 @@ var (
 	ErrOwned = errors.New("is written by another live process")
 )
 
-// final reports whether err is one that trying again cannot change.
-func final(err error) bool {
+// Final reports whether err is one that trying again cannot change.
+func Final(err error) bool {
 	return errors.Is(err, ErrDamaged) || errors.Is(err, ErrForeign) || errors.Is(err, ErrNewer) || errors.Is(err, ErrOwned)
 }
 

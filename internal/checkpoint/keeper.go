@@ -71,7 +71,7 @@ func Open(ctx context.Context, store Store, key string, o Options) (k *Keeper, p
 		if err == nil {
 			return k, k.payload, nil
 		}
-		if final(err) {
+		if Final(err) {
 			return nil, nil, err
 		}
 		if ctx.Err() == nil {
@@ -165,7 +165,7 @@ func (k *Keeper) save(ctx context.Context, payload []byte, released bool) error 
 		k.payload = payload
 	}
 	err := k.write(ctx, 0, released)
-	if final(err) {
+	if Final(err) {
 		k.ended = err
 	}
 	return err

@@ -69,7 +69,7 @@ func TestPayloadsThatAreRefused(t *testing.T) {
 		save(t, k, largest)
 		before := m.snapshot()
 		for name, payload := range map[string]string{"too large": " " + largest, "empty": "", "cut": `{"a":`, "two": "1 2"} {
-			if err := k.Save(t.Context(), []byte(payload)); err == nil || final(err) || !strings.Contains(err.Error(), key) {
+			if err := k.Save(t.Context(), []byte(payload)); err == nil || Final(err) || !strings.Contains(err.Error(), key) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -269,7 +269,7 @@ func TestOpeningEndsWithItsContext(t *testing.T) {
 			began := time.Now()
 			_, _, err := Open(ctx, m, key, options)
 			cancel()
-			if !errors.Is(err, context.DeadlineExceeded) || final(err) || time.Since(began) != 1300*time.Millisecond {
+			if !errors.Is(err, context.DeadlineExceeded) || Final(err) || time.Since(began) != 1300*time.Millisecond {
 				t.Errorf("%s: %v after %v", name, err, time.Since(began))
 			}
 			if name == "store away" && !strings.Contains(err.Error(), errAway.Error()) {

@@ -99,7 +99,7 @@ func tick(ctx context.Context, k *Keeper, name string) error {
 		if err := pause(ctx, k.options.Interval); err != nil {
 			return nil
 		}
-		if err := k.Save(ctx, fmt.Appendf(nil, `{%q:%d}`, name, n)); err != nil && ctx.Err() == nil && final(err) {
+		if err := k.Save(ctx, fmt.Appendf(nil, `{%q:%d}`, name, n)); err != nil && ctx.Err() == nil && Final(err) {
 			return err
 		}
 	}

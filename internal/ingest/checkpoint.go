@@ -87,31 +87,43 @@ func (in *Ingest) restore(ctx context.Context, p *partition) error {
 		return err
 	}
 	if saved == nil {
-		start := in.cfg.StartFrom
-		if start.IsZero() {
-			// What is on its way now is owed as well.
-			start = in.now().Add(-p.overlap)
-		}
-		first, err := json.Marshal(Record{Record: coverage.NewLedger(start).Record()})
-		for range 2 { // into both slots: either may be torn later
-			if err == nil {
-				err = k.Save(ctx, first)
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("saving the start: %w", err)
-		}
+		err = in.saveStart(ctx, k, p)
 	} else {
-		var r Record
-		if err := json.Unmarshal(saved, &r); err != nil {
-			return fmt.Errorf("reading the checkpoint of partition %d: %w", p.number, err)
-		}
-		if err := p.restore(r, in.now()); err != nil {
-			return fmt.Errorf("reading the checkpoint of partition %d: %w", p.number, err)
-		}
-		in.logOf(p.number).Info("going on from the checkpoint", "delivered_until", r.End().UTC().Format(time.RFC3339))
+		err = in.resume(saved, p)
+	}
+	if err != nil {
+		return fmt.Errorf("checkpoint of partition %d: %w", p.number, err)
 	}
 	p.keeper = k
+	return nil
+}
+
+// saveStart saves an account in which everything is owed from the start on.
+func (in *Ingest) saveStart(ctx context.Context, k Keeper, p *partition) error {
+	start := in.cfg.StartFrom
+	if start.IsZero() {
+		// What is on its way now is owed as well.
+		start = in.now().Add(-p.overlap)
+	}
+	record := Record{Record: coverage.NewLedger(start).Record()}.marshal()
+	for range 2 { // into both slots: either may be torn later
+		if err := k.Save(ctx, record); err != nil {
+			return fmt.Errorf("saving the start: %w", err)
+		}
+	}
+	return nil
+}
+
+// resume goes on from what was saved last.
+func (in *Ingest) resume(saved []byte, p *partition) error {
+	var r Record
+	if err := json.Unmarshal(saved, &r); err != nil {
+		return fmt.Errorf("reading it: %w", err)
+	}
+	if err := p.restore(r, in.now()); err != nil {
+		return fmt.Errorf("reading it: %w", err)
+	}
+	in.logOf(p.number).Info("going on from the checkpoint", "delivered_until", r.End().UTC().Format(time.RFC3339))
 	return nil
 }
 
@@ -207,11 +219,15 @@ func (p *partition) record(now time.Time, withKeys bool) (record []byte, left in
 	if withKeys {
 		r.Keys, left = dedupe.Pack(p.repeatable(r.Gaps(now)), keysMax)
 	}
-	record, err := json.Marshal(r)
+	return r.marshal(), left
+}
+
+func (r Record) marshal() []byte {
+	b, err := json.Marshal(r)
 	if err != nil {
 		panic(err) // times, texts and numbers always marshal
 	}
-	return record, left
+	return b
 }
 
 // repeatable are the keys of delivered events that a repair of those gaps may

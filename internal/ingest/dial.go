@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/repair"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
@@ -125,31 +126,29 @@ func (in *Ingest) crowd(c *connection) (redundant bool) {
 	return redundant
 }
 
-// backfillDue reports whether a connection of the partition is about to be
-// opened, which asks for backfill.
-func (in *Ingest) backfillDue(p *partition, now time.Time) bool {
+// connectDue reports whether a connection of the partition is about to be
+// opened.
+func (in *Ingest) connectDue(p *partition, now time.Time) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.cfg.Backfill && !now.Before(in.refusedUntil) && in.turns.due(p.number, now)
+	return in.turns.due(p.number, now)
 }
 
 // mayBackfill reports whether it makes sense to ask for backfill at now.
 func (in *Ingest) mayBackfill(now time.Time) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.cfg.Backfill && !now.Before(in.refusedUntil)
+	in.planning.Lock()
+	defer in.planning.Unlock()
+	return slices.Contains(in.cfg.Repair.Methods, repair.Backfill) &&
+		!slices.ContainsFunc(in.planner.LeftOut(now), func(l repair.LeftOut) bool { return l.Method == repair.Backfill })
 }
 
 // backfillRefused records that X refuses backfill to this account, which is
 // left out for an hour, and reports whether that is news.
 func (in *Ingest) backfillRefused(now time.Time) (news bool) {
-	in.mu.Lock()
-	news = in.refusedUntil.IsZero()
-	in.refusedUntil = now.Add(accessRetry)
-	in.mu.Unlock()
 	in.planning.Lock()
 	defer in.planning.Unlock()
 	in.planner.NoBackfill(now)
+	news, in.refusalTold = !in.refusalTold, true
 	return news
 }
 

@@ -8,10 +8,6 @@ import (
 	"github.com/xconnect-dev/xconnect/internal/coverage"
 )
 
-// accessRetry is how long a method that X refused for lack of access is left
-// out.
-const accessRetry = time.Hour
-
 // opened registers a connection that was opened with a backfill, and returns
 // its span.
 func (p *partition) opened(connection int, at time.Time, backfill time.Duration) *span {
@@ -111,8 +107,9 @@ func (p *partition) margin() time.Duration {
 }
 
 // backfill is the number of minutes to ask for at a connect at now, by X's
-// clock, that may take as long as connecting: zero when nothing is missing. A connection within its heartbeat time counts
-// as alive for this decision, though only its next proof will tell.
+// clock, that may take as long as connecting: zero when nothing is missing. A
+// connection within its heartbeat time counts as alive for this decision,
+// though only its next proof will tell.
 func (p *partition) backfill(now time.Time, connecting time.Duration) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -45,8 +45,7 @@ type Config struct {
 	MaxBatch      int   // events
 
 	Overlap        time.Duration // how far before a gap events may be missing
-	Backfill       bool          // ask for backfill where something is missing
-	AlwaysBackfill bool          // and always for five minutes
+	AlwaysBackfill bool          // ask for five minutes at every backfill
 	Repair         repair.Config // what backfill does not bring
 	// Checkpoints is where to go on from after a restart; nil: from now.
 	Checkpoints *Checkpoints
@@ -85,12 +84,12 @@ type Ingest struct {
 	cancel    context.CancelFunc
 	running   sync.WaitGroup
 
-	planning sync.Mutex
-	planner  *repair.Planner
+	planning    sync.Mutex
+	planner     *repair.Planner
+	refusalTold bool // that X refuses backfill
 
 	mu           sync.Mutex
 	searches     map[string]*budget        // of requests to search endpoints, by name
-	refusedUntil time.Time                 // backfill is not asked for before
 	skew         time.Duration             // X's clock minus ours, as last seen
 	turns        *turns                    // made at the start
 	waiting      map[*connection]time.Time // for the connect budget, and until when

@@ -45,7 +45,7 @@ func ingestOf(t *testing.T, dial func(context.Context, string, string) (net.Conn
 	cfg := Config{
 		Stream: stream, Connections: 1, ConnectTimeout: 10 * time.Second, MaxLineBytes: 4 << 20,
 		QueueBytes: 64 << 20, InFlightBytes: 256 << 20, MaxBatch: 1000,
-		Overlap: stream.Overlap, Backfill: true, Repair: repair.Config{Methods: []repair.Method{repair.Backfill}}, DedupeCapacity: 100_000,
+		Overlap: stream.Overlap, Repair: repair.Config{Methods: []repair.Method{repair.Backfill}}, DedupeCapacity: 100_000,
 		Pulse: NewPulse(), Observer: &unobserved{}, Logger: slog.New(slog.DiscardHandler), Jitter: noJitter,
 	}
 	client, err := xapi.NewClient(xapi.Config{

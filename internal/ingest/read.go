@@ -112,7 +112,6 @@ func (s *sieve) sift(lines [][]byte, now time.Time, sp *span) sifted {
 	for i, e := range events {
 		if s.verdicts[i] == dedupe.New {
 			fresh = append(fresh, e)
-			out.counts.New[s.sourceOf(e, sp)]++
 		} else {
 			out.counts.Duplicates[s.sourceOf(e, sp)]++
 		}
@@ -121,6 +120,9 @@ func (s *sieve) sift(lines [][]byte, now time.Time, sp *span) sifted {
 		out.read = s.newRead(fresh, now, sp)
 		out.read.resolve = resolve
 		s.claim = nil
+		for _, e := range out.read.Events {
+			out.counts.New[e.Source]++
+		}
 	}
 	return out
 }
@@ -152,13 +154,16 @@ func (s *sieve) data(out *sifted) []xapi.Event {
 // date reads the creation times: repeats say as much of the connection's
 // coverage as what is new.
 func (s *sieve) date(events []xapi.Event, now time.Time, sp *span, out *sifted) {
-	newest := int64(0)
+	newest, opened := int64(0), int64(0)
+	if sp != nil {
+		opened = sp.opened.UnixMilli()
+	}
 	for _, e := range events {
 		newest = max(newest, e.Created)
 		if sp == nil || e.Created == 0 {
 			continue
 		}
-		if e.Created < sp.opened.UnixMilli() {
+		if e.Created < opened {
 			out.old = true
 		} else if len(s.late) < lateMost {
 			s.late = append(s.late, now.Sub(time.UnixMilli(e.Created)))

@@ -21,7 +21,7 @@ func (in *Ingest) repairGaps() {
 	now := in.now()
 	var gaps []repair.Gap
 	for _, p := range in.parts {
-		due := in.backfillDue(p, now)
+		due := in.connectDue(p, now)
 		certain := p.certain(now)
 		in.tellGap(p, certain, now)
 		for _, gap := range certain {
