@@ -87,6 +87,7 @@ tidy:
 	go mod tidy -diff
 	go -C tools mod tidy -diff
 	go -C tests/embed mod tidy -diff
+	go -C tests/services/versitygw mod tidy -diff
 
 .PHONY: vet
 vet:
