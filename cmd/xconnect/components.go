@@ -9,6 +9,8 @@ import (
 	_ "github.com/redpanda-data/benthos/v4/public/components/io"
 	// Bloblang, processors, caches and outputs that need nothing from outside.
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
+	// Compression with zstd.
+	_ "github.com/redpanda-data/benthos/v4/public/components/pure/extended"
 	// S3, Kinesis, Firehose, SQS, SNS, DynamoDB, Lambda, CloudWatch.
 	_ "github.com/redpanda-data/connect/v4/public/components/aws"
 	_ "github.com/redpanda-data/connect/v4/public/components/elasticsearch/v8"

@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/urfave/cli/v2"
 )
 
 const documentationURL = "https://github.com/xconnect-dev/xconnect/tree/main/docs"
@@ -36,7 +37,7 @@ func main() {
 		service.CLIOptSetVersion(version, date),
 		service.CLIOptSetDocumentationURL(documentationURL),
 		service.CLIOptSetDefaultConfigPaths(defaultConfigPaths...),
-		service.CLIOptCustomRunFlags(nil, refuseEarlyAck),
+		service.CLIOptCustomRunFlags(nil, beforeReading),
 		service.CLIOptAddCommand(demoCommand()),
 		service.CLIOptAddCommand(simulateCommand()),
 		service.CLIOptAddCommand(coverageCommand()),
@@ -44,6 +45,14 @@ func main() {
 			return configSchema(version, date)
 		}),
 	)
+}
+
+// beforeReading is called before a command of Benthos reads its configs.
+func beforeReading(c *cli.Context) error {
+	if err := refuseEarlyAck(c); err != nil {
+		return err
+	}
+	return makeStateFolders(c)
 }
 
 // greet answers the bare command. Benthos would start a pipeline from standard

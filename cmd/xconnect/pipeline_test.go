@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -132,4 +133,64 @@ func TestRefuseEarlyAck(t *testing.T) {
 			t.Errorf("%s: %v, want %s refused on one line", c.args, err, c.refused)
 		}
 	}
+}
+
+func TestMakeStateFolders(t *testing.T) {
+	const kept = "input: {x_stream: {checkpoint_cache: state}}\n"
+	sqlite := func(dsn string) string {
+		return kept + "cache_resources: [{label: state, sql: {driver: sqlite, dsn: '" + dsn + "', table: a, key_column: b, value_column: c}}]\n"
+	}
+	t.Setenv("FOLDER", "from/variable")
+	inside(t, map[string]string{
+		"relative.yaml": sqlite("file:./a/b/c.db?_pragma=busy_timeout(1)"),
+		"variable.yaml": sqlite("file:${FOLDER:./state}/c.db"),
+		"default.yaml":  sqlite("file:${NO_FOLDER:./state}/c.db"),
+		"escaped.yaml":  sqlite("file:with%20space/c.db"),
+		"bare.yaml":     sqlite("plain/c.db"),
+		"here.yaml":     sqlite("file:c.db"),
+		"memory.yaml":   sqlite(":memory:"),
+		"files.yaml":    kept + "cache_resources: [{label: state, file: {directory: in/files}}]\n",
+		"other.yaml":    kept + "cache_resources: [{label: else, file: {directory: no/checkpoint}}, {label: state, memory: {}}]\n",
+		"linted.yaml":   kept + "cache_resources: [{label: state, file: {directory: linted}}]\n",
+		"blocked.yaml":  kept + "cache_resources: [{label: state, file: {directory: here.yaml/state}}]\n",
+	})
+	for _, c := range []struct{ args, folder string }{
+		{"-c relative.yaml", "a/b"},
+		{"run variable.yaml", "from/variable"},
+		{"run default.yaml", "state"},
+		{"streams escaped.yaml", "with space"},
+		{"-c bare.yaml", "plain"},
+		{"-c files.yaml", "in/files"},
+		{"-c here.yaml", ""},
+		{"-c memory.yaml", ""},
+		{"-c other.yaml", ""},
+		{"lint linted.yaml", ""},
+	} {
+		before := folders(t)
+		if err := command(t, makeStateFolders, strings.Fields(c.args)...); err != nil {
+			t.Errorf("%s: %v", c.args, err)
+		}
+		made := slices.DeleteFunc(folders(t), func(folder string) bool { return slices.Contains(before, folder) })
+		if c.folder == "" && len(made) > 0 || c.folder != "" && !slices.Contains(made, c.folder) {
+			t.Errorf("%s made %q, want %q", c.args, made, c.folder)
+		}
+	}
+	if err := command(t, makeStateFolders, "-c", "blocked.yaml"); err == nil || !strings.HasPrefix(err.Error(), "blocked.yaml: making the folder of the checkpoint: ") {
+		t.Errorf("a folder that cannot be made: %v", err)
+	}
+}
+
+// folders are those below the working directory.
+func folders(t *testing.T) (all []string) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			all = append(all, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
