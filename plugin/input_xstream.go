@@ -253,7 +253,13 @@ func (i *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.Ac
 		return nil, nil, err
 	}
 	var settle sync.Once
-	return i.messages(b), func(_ context.Context, err error) error {
+	return i.messages(b), func(ctx context.Context, err error) error {
+		if ctx.Err() != nil {
+			// Stopped by force. Benthos' `retry` may then acknowledge what it
+			// gave up (internal/impl/pure/output_retry.go leaves its loop
+			// without an error), so nothing counts any more.
+			return nil
+		}
 		settle.Do(func() {
 			if err == nil {
 				i.ingest.Acknowledge(b)

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -133,6 +134,51 @@ func TestRejectionForGoodIsALossAndLetsALaterCopyPass(t *testing.T) {
 		}
 		if back == 0 {
 			t.Error("no later copy of a rejected Post passed")
+		}
+	})
+}
+
+// What Benthos acknowledges while it is stopped by force may never have been
+// written, so it stays in flight.
+func TestAcknowledgementsOfAForcedStopDoNotCount(t *testing.T) {
+	inWorld(t, simulator.Config{Rate: 10}, func(w *world) {
+		ctx := context.Background()
+		conf, err := inputSpec().ParseYAML(w.credentials+"\nin_flight_bytes: 1\nbase_url: "+w.base, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := newInput(conf, service.MockResources(), w.network.Dial)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := in.Connect(ctx); err != nil {
+			t.Fatal(err)
+		}
+		handsOut := func() (ack service.AckFunc) {
+			limited, cancel := context.WithTimeout(ctx, time.Minute)
+			defer cancel()
+			_, ack, err := in.ReadBatch(limited)
+			if err != nil && limited.Err() == nil {
+				t.Fatal(err)
+			}
+			return ack
+		}
+		ack := handsOut()
+		forced, cancel := context.WithCancel(ctx)
+		cancel()
+		for _, c := range []struct {
+			ctx   context.Context
+			moves bool
+		}{{forced, false}, {ctx, true}} {
+			if err := ack(c.ctx, nil); err != nil {
+				t.Error(err)
+			}
+			if more := handsOut() != nil; more != c.moves {
+				t.Errorf("context %v: the next batch is handed out: %t", c.ctx.Err(), more)
+			}
+		}
+		if err := in.Close(ctx); err != nil {
+			t.Error(err)
 		}
 	})
 }
