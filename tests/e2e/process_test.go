@@ -23,11 +23,12 @@ const shutdownTimeout = 20 * time.Second
 // process is a running `xconnect -c`, from x_stream to a file of JSON lines.
 type process struct {
 	*testing.T
-	cmd     *exec.Cmd
-	address string // of Benthos' HTTP server
-	output  string // path; empty where it is no file
-	logs    string // path
-	ended   chan struct{}
+	cmd      *exec.Cmd
+	address  string        // of Benthos' HTTP server
+	shutdown time.Duration // the pipeline's shutdown_timeout
+	output   string        // path; empty where it is no file
+	logs     string        // path
+	ended    chan struct{}
 }
 
 const pipeline = `
@@ -58,13 +59,19 @@ func startProcess(t *testing.T, x *fakeX, fields string) *process {
 // startPipeline runs a config that serves HTTP at the address that it is given.
 func startPipeline(t *testing.T, config func(address string) string) *process {
 	t.Helper()
-	p := &process{T: t, address: freeAddress(t), ended: make(chan struct{}), logs: filepath.Join(t.TempDir(), "log.jsonl")}
+	address := freeAddress(t)
+	return launch(t, exec.Command(binary(t), "-c", write(t, "pipeline.yaml", config(address))), address, shutdownTimeout)
+}
+
+// launch starts a command that runs a pipeline and serves HTTP at an address.
+func launch(t *testing.T, cmd *exec.Cmd, address string, shutdown time.Duration) *process {
+	t.Helper()
+	p := &process{T: t, cmd: cmd, address: address, shutdown: shutdown, ended: make(chan struct{}), logs: filepath.Join(t.TempDir(), "log.jsonl")}
 	logs, err := os.Create(p.logs)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer logs.Close()
-	p.cmd = exec.Command(binary(t), "-c", write(t, "pipeline.yaml", config(p.address)))
 	p.cmd.Stdout, p.cmd.Stderr = logs, logs
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -102,7 +109,7 @@ func (p *process) stop(s syscall.Signal) time.Duration {
 	p.signal(s)
 	select {
 	case <-p.ended:
-	case <-time.After(shutdownTimeout + time.Second):
+	case <-time.After(p.shutdown + time.Second):
 		p.Fatalf("%s did not end the process within shutdown_timeout", s)
 	}
 	if status := p.cmd.ProcessState; !status.Success() {

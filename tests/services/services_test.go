@@ -178,11 +178,11 @@ func s3Store(t *testing.T) store {
 	return store{
 		Server: s3.Server,
 		write: func(value string) error {
-			_, err := do(http.MethodPut, "/"+s3.Bucket+"/a%20folder/"+value, value)
+			_, err := do(http.MethodPut, "/"+s3.Bucket+"/a%20folder=1/"+value, value)
 			return err
 		},
 		read: func() (string, error) {
-			return do(http.MethodGet, "/"+s3.Bucket+"?list-type=2&prefix=a+folder/", "")
+			return do(http.MethodGet, "/"+s3.Bucket+"?list-type=2&prefix=a+folder%3D1/", "")
 		},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -21,6 +22,7 @@ func (s3 *S3) request(ctx context.Context, method, path string, body []byte) (*h
 		return nil, err
 	}
 	req.Close = true
+	req.URL.RawPath = canonicalPath(req.URL.Path)
 	var (
 		now   = time.Now().UTC()
 		at    = now.Format("20060102T150405Z")
@@ -32,7 +34,7 @@ func (s3 *S3) request(ctx context.Context, method, path string, body []byte) (*h
 	req.Header.Set("X-Amz-Content-Sha256", sum)
 	canonical := strings.Join([]string{
 		method,
-		req.URL.EscapedPath(),
+		req.URL.RawPath,
 		strings.ReplaceAll(req.URL.Query().Encode(), "+", "%20"),
 		"host:" + req.URL.Host,
 		"x-amz-content-sha256:" + sum,
@@ -49,6 +51,15 @@ func (s3 *S3) request(ctx context.Context, method, path string, body []byte) (*h
 	req.Header.Set("Authorization", fmt.Sprintf("AWS4-HMAC-SHA256 Credential=%s/%s,SignedHeaders=%s,Signature=%x",
 		s3.AccessKey, scope, names, signature))
 	return req, nil
+}
+
+// canonicalPath escapes more than a URL must: signatures want it so.
+func canonicalPath(path string) string {
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		segments[i] = strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
+	}
+	return strings.Join(segments, "/")
 }
 
 func hmacSHA256(key []byte, data string) []byte {
