@@ -1,6 +1,6 @@
 -- The table that filtered_to_postgres.yaml, fan_out.yaml and
 -- redundant_hosts.yaml make when it is missing.
-CREATE TABLE posts (
+CREATE TABLE IF NOT EXISTS posts (
   id               bigint PRIMARY KEY,   -- the Post ID
   first_version_id bigint NOT NULL,      -- the ID of the Post before its first edit
   created_at       timestamptz NOT NULL, -- to the millisecond, as the ID has it
@@ -13,5 +13,5 @@ CREATE TABLE posts (
   includes         jsonb,                -- its author, say
   data             jsonb NOT NULL
 );
-CREATE INDEX posts_created_at ON posts (created_at);
-CREATE INDEX posts_first_version_id ON posts (first_version_id);
+CREATE INDEX IF NOT EXISTS posts_created_at ON posts (created_at);
+CREATE INDEX IF NOT EXISTS posts_first_version_id ON posts (first_version_id);

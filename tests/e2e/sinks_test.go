@@ -156,8 +156,12 @@ func endures(t *testing.T, k sink, stream string, o outline) {
 		Account: simulator.Account{Connects: 450}})
 	x.stream = stream
 	s := &shipped{T: t, x: x, sink: k, dir: t.TempDir(), key: "x_stream", shutdown: 2 * time.Minute}
-	p := s.start()
-	opened := x.firstOpened().Add(500 * time.Millisecond)
+	var p *process
+	var opened time.Time
+	s.away(3*time.Second, func() { // it may be away when the pipeline starts
+		p = s.start()
+		opened = x.firstOpened().Add(500 * time.Millisecond)
+	})
 	kills := o.kills
 	kill := func() {
 		if kills--; kills >= 0 {
