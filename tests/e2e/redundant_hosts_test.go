@@ -9,32 +9,22 @@ import (
 	"github.com/xconnect-dev/xconnect/tests/services"
 )
 
-// shared is the sink of two hosts, with the Redis that has their checkpoints.
-type shared struct {
-	postgres
-	redis *services.Redis
-}
-
-func (s shared) Env() []string { return append(s.postgres.Env(), s.redis.Env()...) }
-
 // While one of two hosts is away the other goes on, and nothing is late. Each
 // repairs its own gaps, and no Post is there twice.
 func TestRedundantHosts(t *testing.T) {
 	long(t)
 	t.Parallel()
 	o := outline{posts: 40_000, rate: 250, outage: time.Minute}.sized()
-	table := shared{startPostgres(t, "redundant_hosts"), services.StartRedis(t)}
+	table := startPostgres(t)
+	env := append(table.Env(), services.StartRedis(t).Env()...)
 	x := startX(t, simulator.Config{Rate: o.rate, MaxLateness: 5 * time.Second, SendBuffer: 256 << 20})
-	host := func(key string) *shipped {
-		return &shipped{T: t, x: x, sink: table, dir: t.TempDir(), key: key, shutdown: 20 * time.Second}
-	}
-	a, b := host("host_a"), host("host_b")
+	a, b := newShipped(t, x, "redundant_hosts", env), newShipped(t, x, "redundant_hosts", env)
+	a.key, b.key = "host_a", "host_b"
 	pa := a.start()
 	opened := x.firstOpened().Add(500 * time.Millisecond)
 	pb := b.start()
 	eventually(t, 30*time.Second, "two connections", func() bool { return len(x.Connections().Open) == 2 })
-	length := time.Duration(float64(o.posts) / o.rate * float64(time.Second))
-	reach := func(share float64) { time.Sleep(time.Until(opened.Add(time.Duration(share * float64(length))))) }
+	reach := o.clock(opened)
 
 	reach(0.2)
 	pa.kill()
@@ -52,7 +42,7 @@ func TestRedundantHosts(t *testing.T) {
 	until := time.Now().Add(-recent)
 	pa.stop(syscall.SIGTERM)
 	pb.stop(syscall.SIGTERM)
-	owed, repeats := a.check(opened, until)
+	owed, repeats := a.check(table, opened, until)
 	if repeats > 0 {
 		t.Errorf("%d repeats", repeats)
 	}
@@ -60,7 +50,7 @@ func TestRedundantHosts(t *testing.T) {
 }
 
 // goesOn fails the test unless new Posts reach the table all the time.
-func goesOn(t *testing.T, table shared, while time.Duration) {
+func goesOn(t *testing.T, table postgres, while time.Duration) {
 	t.Helper()
 	most := time.Duration(0)
 	for end := time.Now().Add(while); time.Now().Before(end); time.Sleep(time.Second) {

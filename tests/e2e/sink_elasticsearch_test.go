@@ -21,8 +21,6 @@ func startElasticsearch(t *testing.T) elasticsearch {
 	return elasticsearch{services.StartElasticsearch(t)}
 }
 
-func (elasticsearch) pipeline() string { return "filtered_to_elasticsearch" }
-
 // hit is a document as a search finds it.
 type hit struct {
 	Index   string          `json:"_index"`

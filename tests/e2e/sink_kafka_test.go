@@ -20,8 +20,6 @@ func startKafka(t *testing.T) kafka {
 	return kafka{services.StartKafka(t)}
 }
 
-func (kafka) pipeline() string { return "firehose_to_kafka" }
-
 // each reads the topic from its beginning to its present end.
 func (k kafka) each(t *testing.T, f func(id uint64, event []byte)) {
 	t.Helper()

@@ -14,17 +14,12 @@ import (
 	"github.com/xconnect-dev/xconnect/tests/services"
 )
 
-type postgres struct {
-	*services.Postgres
-	config string
-}
+type postgres struct{ *services.Postgres }
 
-func startPostgres(t *testing.T, config string) postgres {
+func startPostgres(t *testing.T) postgres {
 	t.Helper()
-	return postgres{services.StartPostgres(t), config}
+	return postgres{services.StartPostgres(t)}
 }
-
-func (p postgres) pipeline() string { return p.config }
 
 // newest is the creation of the newest Post.
 func (p postgres) newest(t *testing.T) (at time.Time) {

@@ -21,8 +21,6 @@ func startS3(t *testing.T) s3 {
 	return s3{services.StartS3(t)}
 }
 
-func (s3) pipeline() string { return "filtered_to_s3" }
-
 func (s s3) each(t *testing.T, f func(id uint64, event []byte)) {
 	t.Helper()
 	for _, key := range s.keys(t) {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -11,10 +12,9 @@ import (
 	"github.com/xconnect-dev/xconnect/internal/simulator"
 )
 
-// sink is a real server with the pipeline of config/ that writes to it.
+// sink is a real server that a pipeline of config/ writes to.
 type sink interface {
-	pipeline() string // its name
-	Env() []string    // how the pipeline finds the server
+	Env() []string // how the pipeline finds it
 	Stop() error
 	Start() error
 	Restartable() bool
@@ -29,57 +29,64 @@ type sink interface {
 // shipped is a pipeline of config/ over all of its processes.
 type shipped struct {
 	*testing.T
-	x        *fakeX
-	sink     sink
-	dir      string // where it runs
-	key      string // of its checkpoint
-	shutdown time.Duration
+	x    *fakeX
+	name string   // of its file
+	env  []string // how it finds its servers
+	dir  string   // where it runs
+	key  string   // of its checkpoint
+}
+
+func newShipped(t *testing.T, x *fakeX, name string, env []string) *shipped {
+	t.Helper()
+	return &shipped{T: t, x: x, name: name, env: env, dir: t.TempDir(), key: "x_stream"}
 }
 
 // start runs the pipeline as a user does: the file as it is, and variables.
 func (s *shipped) start() *process {
 	s.Helper()
-	path, err := filepath.Abs(filepath.Join("..", "..", "config", s.sink.pipeline()+".yaml"))
+	path, err := filepath.Abs(filepath.Join("..", "..", "config", s.name+".yaml"))
 	if err != nil {
 		s.Fatal(err)
 	}
 	address := freeAddress(s.T)
 	cmd := exec.Command(binary(s.T), "-c", path)
 	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), s.sink.Env()...)
+	cmd.Env = append(os.Environ(), s.env...)
 	cmd.Env = append(cmd.Env, "X_BASE_URL="+s.x.url, "X_BEARER_TOKEN="+token, "X_HTTP_ADDRESS="+address, "X_CHECKPOINT_KEY="+s.key)
-	return launch(s.T, cmd, address, s.shutdown)
+	return launch(s.T, cmd, address, longestShutdown)
 }
 
-// away takes the server away for a time, and does something meanwhile.
-func (s *shipped) away(how time.Duration, meanwhile func()) {
-	s.Helper()
-	if !s.sink.Restartable() {
-		s.Log("the server is not ours to stop")
+// longestShutdown is the longest shutdown_timeout of a pipeline in config/.
+const longestShutdown = 2 * time.Minute
+
+// away takes a server away for a time, and does something meanwhile.
+func away(t *testing.T, k sink, while time.Duration, meanwhile func()) {
+	t.Helper()
+	if !k.Restartable() {
+		t.Log("the server is not ours to stop")
 		meanwhile()
 		return
 	}
 	began := time.Now()
-	if err := s.sink.Stop(); err != nil {
-		s.Fatal(err)
+	if err := k.Stop(); err != nil {
+		t.Fatal(err)
 	}
 	meanwhile()
-	time.Sleep(time.Until(began.Add(how)))
-	if err := s.sink.Start(); err != nil {
-		s.Fatal(err)
+	time.Sleep(time.Until(began.Add(while)))
+	if err := k.Start(); err != nil {
+		t.Fatal(err)
 	}
-	s.Logf("the server was away for %.0f s", time.Since(began).Seconds())
+	t.Logf("the server was away for %.0f s", time.Since(began).Seconds())
 }
 
-// repaired waits until no gap is left and reading has caught up, so that what X
-// sent until recent ago is here. It fails the test if anything is lost.
+// repaired waits until no gap is left and delivery has caught up, so that what X
+// sent until recent ago is delivered at a stop. It fails the test if anything
+// is lost.
 func (s *shipped) repaired(p *process) {
 	s.Helper()
 	var since time.Time
-	eventually(s.T, 5*time.Minute, "the end of the repair", func() bool {
-		open, err := p.sample("x_stream_gap_open_seconds")
-		lag, lagErr := p.sample("x_stream_lag_seconds")
-		if err != nil || lagErr != nil || open > 0 || lag > recent.Seconds()*float64(s.partitions()) {
+	eventually(s.T, 8*time.Minute, "the end of the repair", func() bool {
+		if !s.caughtUp(p) {
 			since = time.Time{}
 		} else if since.IsZero() {
 			since = time.Now()
@@ -89,6 +96,21 @@ func (s *shipped) repaired(p *process) {
 	if lost := p.metric("x_stream_gap_lost_seconds"); lost != 0 {
 		s.Errorf("%v seconds of gaps are lost; want none", lost)
 	}
+}
+
+// caughtUp reports whether no gap is open, nothing old is read, and next to
+// nothing waits for the pipeline.
+func (s *shipped) caughtUp(p *process) bool {
+	for metric, most := range map[string]float64{
+		"x_stream_gap_open_seconds": 0,
+		"x_stream_lag_seconds":      recent.Seconds() * float64(s.partitions()),
+		"x_stream_queue_bytes":      1 << 20,
+	} {
+		if v, err := p.sample(metric); err != nil || v > most {
+			return false
+		}
+	}
+	return true
 }
 
 // recent is how far behind a reader may be that has caught up.
@@ -102,18 +124,18 @@ func (s *shipped) partitions() int {
 	return 1
 }
 
-// check fails the test unless the server has every Post that X delivered in
+// check fails the test unless a server has every Post that X delivered in
 // [from, to), as X sent it, and none that X never sent. It returns how many
 // were owed, and how many copies are there beyond the first of each.
-func (s *shipped) check(from, to time.Time) (owed, repeats int) {
+func (s *shipped) check(k sink, from, to time.Time) (owed, repeats int) {
 	s.Helper()
 	have := delivered{}
 	wrong := 0
-	s.sink.each(s.T, func(id uint64, stored []byte) {
+	k.each(s.T, func(id uint64, stored []byte) {
 		have[id]++
 		sent, err := s.x.Event(s.x.stream, id)
 		if err == nil {
-			err = s.sink.same(sent, stored)
+			err = k.same(sent, stored)
 		}
 		if err != nil {
 			if wrong++; wrong <= 3 {
@@ -148,17 +170,17 @@ type outline struct {
 }
 
 // endures runs a pipeline through an outline and checks what the server has.
-func endures(t *testing.T, k sink, stream string, o outline) {
+func endures(t *testing.T, name string, k sink, o outline) {
 	t.Helper()
 	// A start of a firehose takes 20 connects and a repair as many more: more
 	// than the 50 in 15 minutes that X publishes for other streams.
 	x := startX(t, simulator.Config{Rate: o.rate, MaxLateness: 5 * time.Second, SendBuffer: 256 << 20,
 		Account: simulator.Account{Connects: 450}})
-	x.stream = stream
-	s := &shipped{T: t, x: x, sink: k, dir: t.TempDir(), key: "x_stream", shutdown: 2 * time.Minute}
+	x.stream, _, _ = strings.Cut(name, "_")
+	s := newShipped(t, x, name, k.Env())
 	var p *process
 	var opened time.Time
-	s.away(3*time.Second, func() { // it may be away when the pipeline starts
+	away(t, k, 3*time.Second, func() { // it may be away when the pipeline starts
 		p = s.start()
 		opened = x.firstOpened().Add(500 * time.Millisecond)
 	})
@@ -169,20 +191,19 @@ func endures(t *testing.T, k sink, stream string, o outline) {
 			p = s.start()
 		}
 	}
-	length := time.Duration(float64(o.posts) / o.rate * float64(time.Second))
-	reach := func(share float64) { time.Sleep(time.Until(opened.Add(time.Duration(share * float64(length))))) }
+	reach := o.clock(opened)
 
 	reach(0.1)
 	x.fails(simulator.Fault{Kind: simulator.Reset, Count: 1})
 	reach(0.2)
-	s.away(o.outage, func() {})
+	away(t, k, o.outage, func() {})
 	reach(0.4)
 	kill()
 	reach(0.5)
 	x.fails(simulator.Fault{Kind: simulator.InternalError500, Count: 2})
 	x.fails(simulator.Fault{Kind: simulator.CutLine, Count: 1})
 	reach(0.6)
-	s.away(o.outage, func() {
+	away(t, k, o.outage, func() {
 		time.Sleep(o.outage / 2)
 		kill()
 	})
@@ -193,12 +214,19 @@ func endures(t *testing.T, k sink, stream string, o outline) {
 	s.repaired(p)
 	until := time.Now().Add(-recent)
 	took := p.stop(syscall.SIGTERM)
-	owed, repeats := s.check(opened, until)
+	owed, repeats := s.check(k, opened, until)
 	if repeats > 0 && !o.repeats {
 		t.Errorf("%d repeats", repeats)
 	}
 	t.Logf("%s: %d Posts owed in %.0f s, %d kills, server away for twice %.0f s: %d repeats; stopped within %s",
-		k.pipeline(), owed, until.Sub(opened).Seconds(), o.kills, o.outage.Seconds(), repeats, took.Round(time.Millisecond))
+		name, owed, until.Sub(opened).Seconds(), o.kills, o.outage.Seconds(), repeats, took.Round(time.Millisecond))
+}
+
+// clock waits for shares of the time that X takes to publish all.
+func (o outline) clock(from time.Time) (reach func(share float64)) {
+	return func(share float64) {
+		time.Sleep(time.Until(from.Add(time.Duration(share * float64(o.posts) / o.rate * float64(time.Second)))))
+	}
 }
 
 // sized is a tenth of an outline, unless all of it is asked for.
@@ -221,13 +249,13 @@ var full = outline{posts: 200_000, rate: 1000, outage: 20 * time.Second, kills: 
 func TestPostgresHasEveryPostOnce(t *testing.T) {
 	long(t)
 	t.Parallel()
-	endures(t, startPostgres(t, "filtered_to_postgres"), "filtered", full.sized())
+	endures(t, "filtered_to_postgres", startPostgres(t), full.sized())
 }
 
 func TestElasticsearchHasEveryPostOnce(t *testing.T) {
 	long(t)
 	t.Parallel()
-	endures(t, startElasticsearch(t), "filtered", full.sized())
+	endures(t, "filtered_to_elasticsearch", startElasticsearch(t), full.sized())
 }
 
 func TestS3HasEveryPost(t *testing.T) {
@@ -235,7 +263,7 @@ func TestS3HasEveryPost(t *testing.T) {
 	t.Parallel()
 	o := full.sized()
 	o.repeats = true
-	endures(t, startS3(t), "filtered", o)
+	endures(t, "filtered_to_s3", startS3(t), o)
 }
 
 func TestKafkaHasEveryPost(t *testing.T) {
@@ -243,7 +271,7 @@ func TestKafkaHasEveryPost(t *testing.T) {
 	t.Parallel()
 	o := full.sized().shorter()
 	o.kills, o.repeats = 1, true
-	endures(t, startKafka(t), "firehose", o)
+	endures(t, "firehose_to_kafka", startKafka(t), o)
 }
 
 // Without a crash of xconnect no object holds what another holds, whatever
@@ -253,7 +281,7 @@ func TestS3RepeatsNothingWithoutCrash(t *testing.T) {
 	t.Parallel()
 	o := full.sized()
 	o.kills = 0
-	endures(t, startS3(t), "filtered", o)
+	endures(t, "filtered_to_s3", startS3(t), o)
 }
 
 // Nor does the topic: the producer is idempotent.
@@ -262,5 +290,5 @@ func TestKafkaRepeatsNothingWithoutCrash(t *testing.T) {
 	t.Parallel()
 	o := full.sized().shorter()
 	o.kills = 0
-	endures(t, startKafka(t), "firehose", o)
+	endures(t, "firehose_to_kafka", startKafka(t), o)
 }

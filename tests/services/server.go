@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	healthyWithin = 60 * time.Second
+	healthyWithin = 3 * time.Minute // Elasticsearch, on a machine that is busy
 	refusesWithin = 10 * time.Second
 	pollInterval  = 50 * time.Millisecond
 	logShown      = 4 << 10
