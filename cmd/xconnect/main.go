@@ -15,7 +15,6 @@ import (
 	"runtime/debug"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
-	"github.com/urfave/cli/v2"
 )
 
 const documentationURL = "https://github.com/xconnect-dev/xconnect/tree/main/docs"
@@ -37,7 +36,7 @@ func main() {
 		service.CLIOptSetVersion(version, date),
 		service.CLIOptSetDocumentationURL(documentationURL),
 		service.CLIOptSetDefaultConfigPaths(defaultConfigPaths...),
-		service.CLIOptCustomRunFlags(nil, beforeReading),
+		service.CLIOptCustomRunFlags(nil, prepare),
 		service.CLIOptAddCommand(demoCommand()),
 		service.CLIOptAddCommand(simulateCommand()),
 		service.CLIOptAddCommand(coverageCommand()),
@@ -45,14 +44,6 @@ func main() {
 			return configSchema(version, date)
 		}),
 	)
-}
-
-// beforeReading is called before a command of Benthos reads its configs.
-func beforeReading(c *cli.Context) error {
-	if err := refuseEarlyAck(c); err != nil {
-		return err
-	}
-	return makeStateFolders(c)
 }
 
 // greet answers the bare command. Benthos would start a pipeline from standard

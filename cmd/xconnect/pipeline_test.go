@@ -125,7 +125,7 @@ func TestRefuseEarlyAck(t *testing.T) {
 		{"run -s input.x_stream.allow_early_ack=true bad.yaml", ""},
 		{"echo bad.yaml", ""}, // only printed
 	} {
-		err := command(t, refuseEarlyAck, strings.Fields(c.args)...)
+		err := command(t, prepare, strings.Fields(c.args)...)
 		switch {
 		case c.refused == "" && err != nil:
 			t.Errorf("%s: %v", c.args, err)
@@ -167,7 +167,7 @@ func TestMakeStateFolders(t *testing.T) {
 		{"lint linted.yaml", ""},
 	} {
 		before := folders(t)
-		if err := command(t, makeStateFolders, strings.Fields(c.args)...); err != nil {
+		if err := command(t, prepare, strings.Fields(c.args)...); err != nil {
 			t.Errorf("%s: %v", c.args, err)
 		}
 		made := slices.DeleteFunc(folders(t), func(folder string) bool { return slices.Contains(before, folder) })
@@ -175,7 +175,7 @@ func TestMakeStateFolders(t *testing.T) {
 			t.Errorf("%s made %q, want %q", c.args, made, c.folder)
 		}
 	}
-	if err := command(t, makeStateFolders, "-c", "blocked.yaml"); err == nil || !strings.HasPrefix(err.Error(), "blocked.yaml: making the folder of the checkpoint: ") {
+	if err := command(t, prepare, "-c", "blocked.yaml"); err == nil || !strings.HasPrefix(err.Error(), "blocked.yaml: making the folder of the checkpoint: ") {
 		t.Errorf("a folder that cannot be made: %v", err)
 	}
 }

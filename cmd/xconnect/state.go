@@ -8,32 +8,19 @@ import (
 	"strings"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
-	"github.com/urfave/cli/v2"
 )
 
-// makeStateFolders makes the folders in which the pipelines that a command is
-// about to run keep their checkpoints, where they are missing. Neither of the
-// caches that keep them in files does that: the first start of a config that
-// somebody copied would fail.
-//
-// A config that cannot be read is left to Benthos, which says why.
-func makeStateFolders(c *cli.Context) error {
-	if c.Command.Name == "lint" {
-		return nil
+// makeStateFolders makes the folders in which the pipeline keeps its
+// checkpoints, where they are missing. Neither of the caches that keep them in
+// files does that: the first start of a config that somebody copied would fail.
+func (p pipeline) makeStateFolders() error {
+	folders, err := p.stateFolders()
+	if err != nil {
+		return nil // what is wrong with the config is Benthos' to say
 	}
-	for _, file := range configFiles(configsOf(c)) {
-		p, err := readPipeline(c, file)
-		if err != nil {
-			continue
-		}
-		folders, err := p.stateFolders()
-		if err != nil {
-			continue
-		}
-		for _, folder := range folders {
-			if err := os.MkdirAll(folder, 0o755); err != nil {
-				return fmt.Errorf("%s: making the folder of the checkpoint: %w", file, err)
-			}
+	for _, folder := range folders {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return fmt.Errorf("making the folder of the checkpoint: %w", err)
 		}
 	}
 	return nil
