@@ -6,6 +6,9 @@
 // All read the same response of 1.9 KB Posts over loopback from a server in
 // a process of its own, in turns, several rounds in one run. Only the ratios
 // mean anything beyond the machine. Nothing here passes or fails by a time.
+//
+// BenchmarkSinks does the same with the built binary, the pipelines of config/
+// and real servers behind them.
 package bench
 
 import (
@@ -119,6 +122,15 @@ func median(all []figures, get figure) float64 {
 	return middle(values)
 }
 
+// ratios are those within each round.
+func ratios(own, rival []figures, get figure) []float64 {
+	all := make([]float64, len(own))
+	for i := range own {
+		all[i] = get(own[i]) / get(rival[i])
+	}
+	return all
+}
+
 // middle sorts values and returns their median.
 func middle(values []float64) float64 {
 	slices.Sort(values)
@@ -136,11 +148,7 @@ func table(w io.Writer, running []contender, results map[string][]figures) {
 			if len(results[name]) == 0 {
 				return "-"
 			}
-			ratios := make([]float64, len(own))
-			for i, rival := range results[name] {
-				ratios[i] = get(own[i]) / get(rival)
-			}
-			return fmt.Sprintf("%.2f", middle(ratios))
+			return fmt.Sprintf("%.2f", middle(ratios(own, results[name], get)))
 		}
 		fmt.Fprintf(t, "%s\t%.0f\t%s\t%s\t%.0f\t%s\t%s\t%.2f\t%.0f\t%.0f\t\n", c.name,
 			median(own, perSecond), of(nameEngine, perSecond), of(nameBare, perSecond),

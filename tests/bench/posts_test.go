@@ -1,12 +1,14 @@
 package bench
 
 import (
-	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/xconnect-dev/xconnect/internal/simulator"
 )
 
 const (
@@ -29,46 +31,29 @@ type block struct {
 	ids   [][]int // for each Post, where its ID stands
 }
 
-// newBlock renders Posts of several scripts and lengths.
-func newBlock() *block {
-	phrases := []string{
-		"The quick brown fox jumps over the lazy dog and says so at length. ",
-		"春の夜の夢のごとし、猛き者もつひには滅びぬ。",
-		`She said: \"it works\" \\o/ and nobody believed her\n`,
-		"🚀🌍 lanzamos mañana, ¿quién se apunta? 👩‍👩‍👧 ",
-		"هذا نص عربي طويل بما يكفي ليكون منشورا كاملا. ",
-	}
-	lengths := []int{postBytes - 600, postBytes - 300, postBytes, postBytes + 300, postBytes + 600}
-
+// newBlock prepares lines in which idDigits stands for the ID.
+func newBlock(lines []string) *block {
 	b := &block{}
-	var lines []byte
-	for i := range blockPosts {
-		// Each length meets each script.
-		lines = append(lines, post(phrases[i%len(phrases)], lengths[i/len(phrases)%len(lengths)])...)
-		if i%chunkPosts == chunkPosts-1 {
-			b.bytes = fmt.Appendf(b.bytes, "%x\r\n%s\r\n", len(lines), lines)
-			lines = lines[:0]
+	for chunk := range slices.Chunk(lines, chunkPosts) {
+		b.bytes = fmt.Appendf(b.bytes, "%x\r\n", len(strings.Join(chunk, "")))
+		for _, line := range chunk {
+			b.ids = append(b.ids, places(line, len(b.bytes)))
+			b.bytes = append(b.bytes, line...)
 		}
+		b.bytes = append(b.bytes, "\r\n"...)
 	}
-	b.locate()
 	return b
 }
 
-// locate finds the places of the IDs: three in each Post.
-func (b *block) locate() {
-	const each = 3
-	var places []int
-	for from := 0; ; {
-		i := bytes.Index(b.bytes[from:], []byte(idDigits))
+// places finds the places of the ID in a line that begins at start.
+func places(line string, start int) (found []int) {
+	for at := 0; ; at += len(idDigits) {
+		i := strings.Index(line[at:], idDigits)
 		if i < 0 {
-			break
+			return found
 		}
-		places = append(places, from+i)
-		from += i + len(idDigits)
-	}
-	for len(places) >= each {
-		b.ids = append(b.ids, places[:each])
-		places = places[each:]
+		at += i
+		found = append(found, start+at)
 	}
 }
 
@@ -85,6 +70,26 @@ func (b *block) number(now time.Time, last uint64) uint64 {
 		}
 	}
 	return id
+}
+
+// uniformPosts renders the lines of a block, in several scripts and lengths, but
+// all of one form.
+func uniformPosts() []string {
+	phrases := []string{
+		"The quick brown fox jumps over the lazy dog and says so at length. ",
+		"春の夜の夢のごとし、猛き者もつひには滅びぬ。",
+		`She said: \"it works\" \\o/ and nobody believed her\n`,
+		"🚀🌍 lanzamos mañana, ¿quién se apunta? 👩‍👩‍👧 ",
+		"هذا نص عربي طويل بما يكفي ليكون منشورا كاملا. ",
+	}
+	lengths := []int{postBytes - 600, postBytes - 300, postBytes, postBytes + 300, postBytes + 600}
+
+	lines := make([]string, blockPosts)
+	for i := range lines {
+		// Each length meets each script.
+		lines[i] = post(phrases[i%len(phrases)], lengths[i/len(phrases)%len(lengths)])
+	}
+	return lines
 }
 
 // post renders a line of that length, give or take a character, whose text
@@ -107,4 +112,31 @@ func post(phrase string, length int) string {
 		}
 	}
 	return fmt.Sprintf(form, text)
+}
+
+// variedPosts are the lines of a block, as the simulator makes them: of all
+// forms and lengths, so that they take room in a database and do not compress
+// to nothing. They are the same in each process.
+func variedPosts() []string {
+	x, err := simulator.New(simulator.Config{})
+	if err != nil {
+		panic(err)
+	}
+	from := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	ids, err := x.Expected("filtered", 0, from, from.Add(time.Minute))
+	if err != nil {
+		panic(err)
+	}
+	var lines []string
+	for id := range ids {
+		line, err := x.Event("filtered", id)
+		if err != nil {
+			panic(err)
+		}
+		lines = append(lines, strings.ReplaceAll(string(line), strconv.FormatUint(id, 10), idDigits)+"\r\n")
+		if len(lines) == blockPosts {
+			return lines
+		}
+	}
+	panic(fmt.Sprintf("the simulator has only %d Posts", len(lines)))
 }

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +25,12 @@ const serveVariable = "XCONNECT_BENCH_SERVE"
 const (
 	serveNew      = "new"      // Posts that never were there before, for ever
 	serveRepeated = "repeated" // repeatedPosts Posts, again and again
+	// A number: so many variedPosts that never were there before, and then
+	// heartbeats.
 )
+
+// heartbeat is less than x_stream waits for a byte.
+const heartbeat = 10 * time.Second
 
 // repeatedPosts is the number of different Posts of serveRepeated.
 const repeatedPosts = 32 * blockPosts
@@ -68,17 +75,24 @@ func stream(w http.ResponseWriter, what string) {
 	defer conn.Close()
 	_, err = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nDate: %s\r\nTransfer-Encoding: chunked\r\n\r\n",
 		time.Now().UTC().Format(http.TimeFormat))
-	blocks := []*block{newBlock()}
+	blocks := []*block{newBlock(uniformPosts())}
+	wanted := math.MaxInt
 	if what == serveRepeated {
 		blocks = repeated()
+	} else if posts, err := strconv.Atoi(what); err == nil {
+		blocks = []*block{newBlock(variedPosts())}
+		wanted = posts / blockPosts
 	}
 	var last uint64
-	for i := 0; err == nil; i++ {
+	for i := 0; err == nil && i < wanted; i++ {
 		b := blocks[i%len(blocks)]
-		if what == serveNew {
+		if what != serveRepeated {
 			last = b.number(time.Now(), last)
 		}
 		_, err = conn.Write(b.bytes)
+	}
+	for ; err == nil; time.Sleep(heartbeat) {
+		_, err = fmt.Fprint(conn, "2\r\n\r\n\r\n")
 	}
 }
 
@@ -86,7 +100,7 @@ func repeated() []*block {
 	var last uint64
 	blocks := make([]*block, repeatedPosts/blockPosts)
 	for i := range blocks {
-		blocks[i] = newBlock()
+		blocks[i] = newBlock(uniformPosts())
 		last = blocks[i].number(time.Now(), last)
 	}
 	return blocks

@@ -124,6 +124,22 @@ func (s *shipped) partitions() int {
 	return 1
 }
 
+// allOpened waits for the first connections to all partitions, and returns when
+// X opened the last: a partition's account begins with its first connection.
+func (s *shipped) allOpened() (at time.Time) {
+	s.Helper()
+	eventually(s.T, time.Minute, "the first connections", func() bool {
+		open := s.x.Connections().Open
+		for _, c := range open {
+			if c.Opened.After(at) {
+				at = c.Opened
+			}
+		}
+		return len(open) == s.partitions()
+	})
+	return at
+}
+
 // check fails the test unless a server has every Post that X delivered in
 // [from, to), as X sent it, and none that X never sent. It returns how many
 // were owed, and how many copies are there beyond the first of each.
@@ -182,7 +198,7 @@ func endures(t *testing.T, name string, k sink, o outline) {
 	var opened time.Time
 	away(t, k, 3*time.Second, func() { // it may be away when the pipeline starts
 		p = s.start()
-		opened = x.firstOpened().Add(500 * time.Millisecond)
+		opened = s.allOpened().Add(500 * time.Millisecond)
 	})
 	kills := o.kills
 	kill := func() {
