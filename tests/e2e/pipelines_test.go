@@ -18,7 +18,7 @@ import (
 const pipelinesDir = "../../config"
 
 // required are the variables that have no default, with values that the linter
-// takes. A pipeline that uses another does not run as issue 6 promises.
+// takes. A pipeline may use no others.
 var required = map[string]string{
 	"X_BEARER_TOKEN":    "token",
 	"POSTGRES_DSN":      "postgres://localhost/posts",
