@@ -34,7 +34,7 @@ test-short:
 test:
 	go -C tools test ./...
 	go -C tests/embed test ./...
-	go test -race -timeout 20m $(raced)
+	go test -race -timeout 30m $(raced)
 	go test -p 1 -parallel 6 -timeout 30m $(unraced)
 
 .PHONY: soak
