@@ -1,10 +1,6 @@
 package ingest
 
-import (
-	"time"
-
-	"github.com/cenkalti/backoff/v4"
-)
+import "time"
 
 // X's own numbers for reconnecting (docs.x.com, "Handling disconnections"),
 // and the ones that X leaves to its clients.
@@ -44,14 +40,3 @@ func (l *linear) NextBackOff() time.Duration {
 }
 
 func (l *linear) Reset() { l.last = 0 }
-
-// doubling goes first, 2 first, 4 first, ... max, without jitter of its own.
-func doubling(first, limit time.Duration) backoff.BackOff {
-	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(first),
-		backoff.WithMaxInterval(limit),
-		backoff.WithMultiplier(2),
-		backoff.WithRandomizationFactor(0),
-		backoff.WithMaxElapsedTime(0),
-	)
-}

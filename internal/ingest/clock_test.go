@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/xconnect-dev/xconnect/internal/simulator"
+	"github.com/xconnect-dev/xconnect/internal/wait"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
@@ -33,7 +34,7 @@ func TestWrongClockOfThisMachine(t *testing.T) {
 					mu.Unlock()
 					w.Header().Set("Date", xNow().UTC().Format(http.TimeFormat))
 					for n := range 60 {
-						if sleep(r.Context(), time.Second); r.Context().Err() != nil {
+						if wait.Sleep(r.Context(), time.Second); r.Context().Err() != nil {
 							return
 						}
 						id := uint64(xNow().Add(-2*time.Second).UnixMilli()-xapi.SnowflakeTime(0))<<22 | uint64(n)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/xconnect-dev/xconnect/internal/repair"
+	"github.com/xconnect-dev/xconnect/internal/wait"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
@@ -97,22 +98,22 @@ func (c *connection) run(ctx context.Context) {
 
 // pause waits as the schedule says after an ending.
 func (c *connection) pause(ctx context.Context, end ending) {
-	wait := c.supervisor.next(end, time.Now())
+	pause := c.supervisor.next(end, time.Now())
 	crowded := end.problem.Class == xapi.TooManyConnections && c.in.crowd(c)
 	if crowded {
-		wait = 0 // it waits in its turn
+		pause = 0 // it waits in its turn
 	}
 	if c.in.redundant(c.partition) {
-		wait = max(wait, redundantPause)
+		pause = max(pause, redundantPause)
 	}
-	c.in.observer.Reconnecting(c.partition.number, reasonOf(end.problem), wait)
+	c.in.observer.Reconnecting(c.partition.number, reasonOf(end.problem), pause)
 	if !crowded {
-		c.report(end, wait)
+		c.report(end, pause)
 	}
 	if !end.opened {
 		c.in.delivery.failed(end.problem)
 	}
-	sleep(ctx, wait)
+	wait.Sleep(ctx, pause)
 }
 
 // once opens a connection and reads it to its end.
@@ -332,15 +333,6 @@ func asProblem(err error) *xapi.Problem {
 		return p
 	}
 	return &xapi.Problem{Class: xapi.Network, Reason: "unknown", Err: err}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }
 
 // silence ends a connection on which heartbeats come but no data. The zero

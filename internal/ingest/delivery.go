@@ -8,6 +8,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	"github.com/xconnect-dev/xconnect/internal/dedupe"
+	"github.com/xconnect-dev/xconnect/internal/wait"
 )
 
 const (
@@ -52,7 +53,7 @@ type delivery struct {
 	repaired *lane // handed out when nothing live waits
 	flyMax   int64 // bytes that may be handed out and unacknowledged
 	batchMax int   // events
-	changed  signal
+	changed  wait.Signal
 
 	mu      sync.Mutex
 	due     []*Batch // rejected, to be handed out again now
@@ -76,7 +77,7 @@ func newDelivery(queueBytes, inFlightBytes int64, maxBatch int, bound func()) *d
 		flyMax:   inFlightBytes,
 		batchMax: maxBatch,
 		bound:    bound,
-		backoff:  doubling(retryFirst, retryMax),
+		backoff:  wait.Doubling(retryFirst, retryMax),
 	}
 }
 
@@ -92,7 +93,7 @@ func (d *delivery) put(ctx context.Context, r *Read) error {
 	d.mu.Lock()
 	l.append(r)
 	d.mu.Unlock()
-	d.changed.broadcast()
+	d.changed.Broadcast()
 	return nil
 }
 
@@ -109,7 +110,7 @@ func (d *delivery) waiting() *lane {
 // next hands out a batch, waiting for one only when there is none.
 func (d *delivery) next(ctx context.Context) (*Batch, error) {
 	for {
-		changed := d.changed.wait()
+		changed := d.changed.Next()
 		b, wake, err := d.take(time.Now())
 		if b != nil || err != nil {
 			return b, err
@@ -208,7 +209,7 @@ func (d *delivery) done(b *Batch, acknowledged bool) {
 		}
 	}
 	d.mu.Unlock()
-	d.changed.broadcast()
+	d.changed.Broadcast()
 }
 
 // retry puts a rejected batch back at the head.
@@ -220,7 +221,7 @@ func (d *delivery) retry(b *Batch, now time.Time) {
 	}
 	d.retries = append(d.retries, b)
 	d.mu.Unlock()
-	d.changed.broadcast()
+	d.changed.Broadcast()
 }
 
 // connected counts a connection that came up (by 1) or went down (by -1).
@@ -231,7 +232,7 @@ func (d *delivery) connected(by int) {
 		d.failure = nil
 	}
 	d.mu.Unlock()
-	d.changed.broadcast()
+	d.changed.Broadcast()
 }
 
 // failed records why the latest attempt to connect failed.
@@ -239,14 +240,14 @@ func (d *delivery) failed(err error) {
 	d.mu.Lock()
 	d.failure = err
 	d.mu.Unlock()
-	d.changed.broadcast()
+	d.changed.Broadcast()
 }
 
 // ready waits until there is something to read or to wait for, or an attempt
 // to connect has failed: then it returns that failure, once.
 func (d *delivery) ready(ctx context.Context) error {
 	for {
-		changed := d.changed.wait()
+		changed := d.changed.Next()
 		if ok, err := d.state(); ok || err != nil {
 			return err
 		}

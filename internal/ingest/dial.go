@@ -26,7 +26,7 @@ func (in *Ingest) turn(ctx context.Context, c *connection) error {
 // and at the time that it is told.
 func (in *Ingest) await(ctx context.Context, ask func() (taken bool, again time.Time)) error {
 	for {
-		changed := in.changed.wait()
+		changed := in.changed.Next()
 		taken, again := ask()
 		if taken {
 			return nil
@@ -77,7 +77,7 @@ func (in *Ingest) dial(ctx context.Context, c *connection, r xapi.Request) (*xap
 	in.turns.answered(c.partition.number, now, limits, problem)
 	up := in.turns.up(c.partition.number)
 	in.mu.Unlock()
-	in.changed.broadcast()
+	in.changed.Broadcast()
 	if problem != nil {
 		return nil, problem
 	}
@@ -107,7 +107,7 @@ func (in *Ingest) closed(p *partition) {
 	in.turns.closed(p.number, now)
 	up := in.turns.up(p.number)
 	in.mu.Unlock()
-	in.changed.broadcast()
+	in.changed.Broadcast()
 	in.observer.Connected(p.number, up)
 	in.delivery.connected(-1)
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/xconnect-dev/xconnect/internal/dedupe"
 	"github.com/xconnect-dev/xconnect/internal/repair"
+	"github.com/xconnect-dev/xconnect/internal/wait"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
@@ -94,8 +95,8 @@ type Ingest struct {
 	turns        *turns                    // made at the start
 	waiting      map[*connection]time.Time // for the connect budget, and until when
 	waitingSince time.Time
-	told         []int  // partitions of them that the log has named; nil: nothing was said
-	changed      signal // of turns
+	told         []int       // partitions of them that the log has named; nil: nothing was said
+	changed      wait.Signal // of turns
 }
 
 // New makes an Ingest that does nothing until its first Connect.
@@ -164,7 +165,7 @@ func (in *Ingest) connect() {
 	}
 	for n, c := range in.connections {
 		in.running.Go(func() {
-			sleep(in.ctx, time.Duration(n)*spread)
+			wait.Sleep(in.ctx, time.Duration(n)*spread)
 			c.run(in.ctx)
 		})
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/xconnect-dev/xconnect/internal/coverage"
 	"github.com/xconnect-dev/xconnect/internal/repair"
+	"github.com/xconnect-dev/xconnect/internal/wait"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
@@ -76,7 +77,7 @@ func (j *job) recover(ctx context.Context) repair.Outcome {
 			j.reach(j.Window.To)
 			return repair.Done
 		}
-		sleep(ctx, redundantPause) // until X has noticed that the last one ended
+		wait.Sleep(ctx, redundantPause) // until X has noticed that the last one ended
 	}
 }
 
@@ -178,6 +179,6 @@ func (in *Ingest) dialRepair(ctx context.Context, client *xapi.Client, r xapi.Re
 	in.mu.Lock()
 	in.turns.spared(now, limits, problem)
 	in.mu.Unlock()
-	in.changed.broadcast()
+	in.changed.Broadcast()
 	return conn, problem
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/xconnect-dev/xconnect/internal/coverage"
 	"github.com/xconnect-dev/xconnect/internal/repair"
+	"github.com/xconnect-dev/xconnect/internal/wait"
 )
 
 // repairGaps lets the planner decide what becomes of all gaps now, and does as
@@ -64,7 +65,7 @@ func (in *Ingest) tellGap(p *partition, certain []coverage.Interval, now time.Ti
 func (in *Ingest) carryOut(j *job) {
 	began := time.Now()
 	outcome := j.run(in.ctx)
-	sleep(in.ctx, redundantPause) // until X has noticed that the slot is free
+	wait.Sleep(in.ctx, redundantPause) // until X has noticed that the slot is free
 	if j.Method == repair.Recovery && outcome == repair.NoAccess {
 		for _, p := range in.parts {
 			p.closeSeams()

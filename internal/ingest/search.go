@@ -12,6 +12,7 @@ import (
 
 	"github.com/xconnect-dev/xconnect/internal/coverage"
 	"github.com/xconnect-dev/xconnect/internal/repair"
+	"github.com/xconnect-dev/xconnect/internal/wait"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
@@ -257,7 +258,7 @@ func (s *searcher) page(ctx context.Context, r xapi.SearchRequest) (page *xapi.S
 
 // again repeats a request that failed for no reason of its own.
 func (s *searcher) again(ctx context.Context, request func() error) *xapi.Problem {
-	waits := doubling(time.Second, 16*time.Second)
+	waits := wait.Doubling(time.Second, 16*time.Second)
 	for try := 1; ; try++ {
 		err := request()
 		if err == nil {
@@ -270,7 +271,7 @@ func (s *searcher) again(ctx context.Context, request func() error) *xapi.Proble
 		case p.Class == xapi.RateLimited && p.Limits.Known && p.Limits.Remaining == 0:
 			try-- // the next turn waits for the reset
 		default:
-			sleep(ctx, waits.NextBackOff())
+			wait.Sleep(ctx, waits.NextBackOff())
 		}
 	}
 }
@@ -278,14 +279,14 @@ func (s *searcher) again(ctx context.Context, request func() error) *xapi.Proble
 // turn waits until one more request to a search endpoint may be sent.
 func (s *searcher) turn(ctx context.Context, e xapi.SearchEndpoint) {
 	for ctx.Err() == nil {
-		wait := s.in.searchPause(e)
-		if wait <= 0 {
+		pause := s.in.searchPause(e)
+		if pause <= 0 {
 			return
 		}
-		if wait > worthTelling {
-			s.log.Info("the search waits for X's limit on requests", "wait", wait.Round(time.Second).String())
+		if pause > worthTelling {
+			s.log.Info("the search waits for X's limit on requests", "wait", pause.Round(time.Second).String())
 		}
-		sleep(ctx, wait)
+		wait.Sleep(ctx, pause)
 	}
 }
 

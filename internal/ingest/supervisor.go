@@ -5,6 +5,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"github.com/xconnect-dev/xconnect/internal/wait"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
@@ -28,9 +29,9 @@ type supervisor struct {
 func newSupervisor(jitter func() float64) *supervisor {
 	return &supervisor{
 		network: &linear{step: networkStep, max: networkMax},
-		http:    doubling(httpFirst, httpMax),
-		rate:    doubling(rateFirst, rateMax),
-		slot:    doubling(slotFirst, slotMax),
+		http:    wait.Doubling(httpFirst, httpMax),
+		rate:    wait.Doubling(rateFirst, rateMax),
+		slot:    wait.Doubling(slotFirst, slotMax),
 		jitter:  jitter,
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"github.com/xconnect-dev/xconnect/internal/wait"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
@@ -48,7 +49,7 @@ type turn struct {
 }
 
 func newTurns(rate xapi.Rate, partitions []*partition, connections int, now time.Time) *turns {
-	t := &turns{budget: newBudget(rate), partitions: map[int]*turn{}, crowded: doubling(crowdedFirst, crowdedMax)}
+	t := &turns{budget: newBudget(rate), partitions: map[int]*turn{}, crowded: wait.Doubling(crowdedFirst, crowdedMax)}
 	for _, p := range partitions {
 		t.partitions[p.number] = &turn{wanted: connections, awaited: now.Add(yielding)}
 	}
