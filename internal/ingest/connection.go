@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/admission"
 	"github.com/xconnect-dev/xconnect/internal/repair"
 	"github.com/xconnect-dev/xconnect/internal/wait"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
@@ -28,14 +29,14 @@ const (
 const redundantPause = time.Second
 
 // connection keeps one connection of a partition up: it connects, reads until
-// the end, and connects again when its supervisor says so. It runs in one
+// the end, and connects again when its schedule says so. It runs in one
 // goroutine.
 type connection struct {
 	in         *Ingest
 	partition  *partition
 	number     int // 1..N, of the partition's
 	client     *xapi.Client
-	supervisor *supervisor
+	reconnects *admission.Schedule
 	sieve      sieve
 	log        *slog.Logger
 	lines      [][]byte
@@ -73,7 +74,7 @@ func newConnection(in *Ingest, p *partition, number int) *connection {
 	return &connection{
 		in: in, partition: p, number: number, log: log,
 		client:     in.cfg.Clients[(number-1)%len(in.cfg.Clients)],
-		supervisor: newSupervisor(in.cfg.Jitter),
+		reconnects: admission.NewSchedule(in.cfg.Jitter),
 		sieve:      sieve{format: in.cfg.Stream.Format, partition: p, connection: number},
 	}
 }
@@ -88,7 +89,7 @@ func (c *connection) run(ctx context.Context) {
 		}
 		ended := c.in.now()
 		c.pause(ctx, end)
-		if end.opened && c.partition.supplanted(c.number, ended) && c.in.redundant(c.partition) {
+		if end.Opened && c.partition.supplanted(c.number, ended) && c.in.redundant(c.partition) {
 			c.in.withdraw(c.partition)
 			c.log.Warn("X ends one connection of this app when another opens: going on with fewer; set connections to 1, or ask X for redundant connections")
 			return
@@ -97,33 +98,33 @@ func (c *connection) run(ctx context.Context) {
 }
 
 // pause waits as the schedule says after an ending.
-func (c *connection) pause(ctx context.Context, end ending) {
-	pause := c.supervisor.next(end, time.Now())
-	crowded := end.problem.Class == xapi.TooManyConnections && c.in.crowd(c)
+func (c *connection) pause(ctx context.Context, end admission.Ending) {
+	pause := c.reconnects.Next(end, time.Now())
+	crowded := end.Problem.Class == xapi.TooManyConnections && c.in.crowd(c)
 	if crowded {
 		pause = 0 // it waits in its turn
 	}
 	if c.in.redundant(c.partition) {
 		pause = max(pause, redundantPause)
 	}
-	c.in.observer.Reconnecting(c.partition.number, reasonOf(end.problem), pause)
+	c.in.observer.Reconnecting(c.partition.number, reasonOf(end.Problem), pause)
 	if !crowded {
 		c.report(end, pause)
 	}
-	if !end.opened {
-		c.in.delivery.failed(end.problem)
+	if !end.Opened {
+		c.in.delivery.failed(end.Problem)
 	}
 	wait.Sleep(ctx, pause)
 }
 
 // once opens a connection and reads it to its end.
-func (c *connection) once(ctx context.Context) ending {
+func (c *connection) once(ctx context.Context) admission.Ending {
 	began := c.in.now()
 	conn, minutes, problem := c.open(ctx)
 	if problem != nil {
 		// Nothing covers the stream since: a later connection asks for it.
 		c.partition.owes(began)
-		return ending{problem: problem}
+		return admission.Ending{Problem: problem}
 	}
 	defer conn.Close()
 	defer c.in.closed(c.partition)
@@ -141,10 +142,10 @@ func (c *connection) once(ctx context.Context) ending {
 
 	end := c.consume(ctx, conn, sp)
 	if c.reopening.CompareAndSwap(true, false) {
-		end.problem = &xapi.Problem{Class: xapi.Network, Reason: "reopened", Sent: true, Title: "opened again with backfill, for a gap that no reconnect would close"}
+		end.Problem = &xapi.Problem{Class: xapi.Network, Reason: "reopened", Sent: true, Title: "opened again with backfill, for a gap that no reconnect would close"}
 	}
-	end.opened = true
-	end.lived = time.Since(conn.Opened())
+	end.Opened = true
+	end.Lived = time.Since(conn.Opened())
 	return end
 }
 
@@ -184,7 +185,7 @@ func refusesBackfill(p *xapi.Problem) bool {
 }
 
 // consume reads conn until it ends or ctx does.
-func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *span) (end ending) {
+func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *span) (end admission.Ending) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	silence := watchSilence(c.in.cfg.SilenceTimeout, conn)
@@ -204,11 +205,11 @@ func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *spa
 	for {
 		lines, err := conn.ReadLines(c.lines[:0], c.in.cfg.MaxBatch)
 		if jumped {
-			end.problem = &xapi.Problem{Class: xapi.Network, Reason: "clock_jumped", Sent: true, Title: "the clock of this machine was set, or the machine slept"}
+			end.Problem = &xapi.Problem{Class: xapi.Network, Reason: "clock_jumped", Sent: true, Title: "the clock of this machine was set, or the machine slept"}
 			return end
 		}
 		if err != nil {
-			end.problem = said.orElse(silence.orElse(asProblem(err)))
+			end.Problem = said.orElse(silence.orElse(asProblem(err)))
 			return end
 		}
 		c.lines = lines
@@ -219,11 +220,11 @@ func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *spa
 		if out.problem != nil {
 			said = announcement{out.problem, time.Now()}
 		}
-		end.data = end.data || out.taking.data
+		end.Data = end.Data || out.taking.data
 		c.observe(out)
 		sp.take(now, out.taking, out.old)
 		if err := c.enqueue(ctx, out, silence); err != nil {
-			end.problem = asProblem(err)
+			end.Problem = asProblem(err)
 			return end
 		}
 	}
@@ -307,22 +308,22 @@ func (c *connection) welcome(conn *xapi.Connection, minutes int) {
 
 // report logs an ending: at once when it is news, again when the waits have
 // reached their longest, and not at all when it only repeats itself.
-func (c *connection) report(end ending, wait time.Duration) {
-	reason := reasonOf(end.problem)
-	news := end.opened || reason != c.failing
+func (c *connection) report(end admission.Ending, wait time.Duration) {
+	reason := reasonOf(end.Problem)
+	news := end.Opened || reason != c.failing
 	c.failing = reason
-	log := c.log.With("reason", end.problem.Error(), "next_attempt_in", wait.Round(time.Millisecond).String())
-	if end.problem.Advice != "" {
-		log = log.With("what_to_do", end.problem.Advice)
+	log := c.log.With("reason", end.Problem.Error(), "next_attempt_in", wait.Round(time.Millisecond).String())
+	if end.Problem.Advice != "" {
+		log = log.With("what_to_do", end.Problem.Advice)
 	}
 	switch {
-	case end.problem.Class == xapi.UsageCapped:
+	case end.Problem.Class == xapi.UsageCapped:
 		log.Error("X has capped the usage")
-	case end.opened:
-		log.Warn("connection lost", "after", end.lived.Round(time.Millisecond).String())
+	case end.Opened:
+		log.Warn("connection lost", "after", end.Lived.Round(time.Millisecond).String())
 	case news:
 		log.Warn("connecting failed")
-	case wait >= httpMax:
+	case wait >= admission.HTTPMax:
 		log.Error("connecting still fails")
 	}
 }

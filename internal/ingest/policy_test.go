@@ -15,6 +15,20 @@ import (
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
+func noJitter() float64 { return 0 }
+
+// thenAlways is a list of waits of which the last repeats for ever.
+func thenAlways(waits ...time.Duration) []time.Duration { return waits }
+
+// linearly is X's schedule for network errors.
+func linearly() []time.Duration {
+	var all []time.Duration
+	for d := 250 * time.Millisecond; d <= 16*time.Second; d += 250 * time.Millisecond {
+		all = append(all, d)
+	}
+	return all
+}
+
 // unobserved is an Observer that keeps the waits before reconnects.
 type unobserved struct {
 	mu    sync.Mutex
@@ -109,18 +123,18 @@ func inBubble(t *testing.T, x simulator.Config, test func(t *testing.T, sim *sim
 // A day of one failure, over the wire: the waits are the schedule's and no
 // others, and the budget never has to hold a connect back.
 func TestADayOfFailuresOverTheWire(t *testing.T) {
-	doubled := schedule(5*time.Second, 10*time.Second, 20*time.Second, 40*time.Second, 80*time.Second, 160*time.Second, 320*time.Second)
+	doubled := thenAlways(5*time.Second, 10*time.Second, 20*time.Second, 40*time.Second, 80*time.Second, 160*time.Second, 320*time.Second)
 	for name, c := range map[string]struct {
 		fault simulator.Fault
 		want  []time.Duration
 	}{
 		"refused connections":     {simulator.Fault{Kind: simulator.Refuse}, linearly()},
 		"503":                     {simulator.Fault{Kind: simulator.Unavailable503}, doubled},
-		"429 without reset":       {simulator.Fault{Kind: simulator.RateLimited}, schedule(time.Minute, 2*time.Minute, 4*time.Minute, 8*time.Minute, 15*time.Minute)},
-		"429 with reset":          {simulator.Fault{Kind: simulator.RateLimited, Reset: 7 * time.Minute}, schedule(7 * time.Minute)},
-		"a taken slot":            {simulator.Fault{Kind: simulator.TooManyConnections}, schedule(5*time.Second, 10*time.Second, 20*time.Second, 30*time.Second)},
-		"a usage cap":             {simulator.Fault{Kind: simulator.UsageCapped}, schedule(time.Hour)},
-		"no rules":                {simulator.Fault{Kind: simulator.NoRules409}, schedule(time.Minute)},
+		"429 without reset":       {simulator.Fault{Kind: simulator.RateLimited}, thenAlways(time.Minute, 2*time.Minute, 4*time.Minute, 8*time.Minute, 15*time.Minute)},
+		"429 with reset":          {simulator.Fault{Kind: simulator.RateLimited, Reset: 7 * time.Minute}, thenAlways(7 * time.Minute)},
+		"a taken slot":            {simulator.Fault{Kind: simulator.TooManyConnections}, thenAlways(5*time.Second, 10*time.Second, 20*time.Second, 30*time.Second)},
+		"a usage cap":             {simulator.Fault{Kind: simulator.UsageCapped}, thenAlways(time.Hour)},
+		"no rules":                {simulator.Fault{Kind: simulator.NoRules409}, thenAlways(time.Minute)},
 		"200, then close at once": {simulator.Fault{Kind: simulator.AcceptThenClose}, doubled},
 	} {
 		t.Run(name, func(t *testing.T) {

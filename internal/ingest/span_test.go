@@ -7,6 +7,8 @@ import (
 	"github.com/xconnect-dev/xconnect/internal/coverage"
 )
 
+var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
 func sec(n float64) time.Time { return start.Add(time.Duration(n * float64(time.Second))) }
 
 func period(from, to float64) coverage.Interval {
