@@ -89,8 +89,8 @@ func (c *connection) run(ctx context.Context) {
 		}
 		ended := c.in.now()
 		c.pause(ctx, end)
-		if end.Opened && c.partition.supplanted(c.number, ended) && c.in.redundant(c.partition) {
-			c.in.withdraw(c.partition)
+		if end.Opened && c.partition.supplanted(c.number, ended) && c.in.served(c.partition) {
+			c.in.fewer(c.partition)
 			c.log.Warn("X ends one connection of this app when another opens: going on with fewer; set connections to 1, or ask X for redundant connections")
 			return
 		}
@@ -100,15 +100,15 @@ func (c *connection) run(ctx context.Context) {
 // pause waits as the schedule says after an ending.
 func (c *connection) pause(ctx context.Context, end admission.Ending) {
 	pause := c.reconnects.Next(end, time.Now())
-	crowded := end.Problem.Class == xapi.TooManyConnections && c.in.crowd(c)
-	if crowded {
-		pause = 0 // it waits in its turn
+	shared := end.Problem.Class == xapi.TooManyConnections && c.in.slotRefused(c)
+	if shared {
+		pause = 0 // it waits with all redundant connects
 	}
-	if c.in.redundant(c.partition) {
+	if c.in.served(c.partition) {
 		pause = max(pause, redundantPause)
 	}
 	c.in.observer.Reconnecting(c.partition.number, reasonOf(end.Problem), pause)
-	if !crowded {
+	if !shared {
 		c.report(end, pause)
 	}
 	if !end.Opened {
@@ -155,7 +155,7 @@ func (c *connection) once(ctx context.Context) admission.Ending {
 func (c *connection) open(ctx context.Context) (conn *xapi.Connection, minutes int, problem *xapi.Problem) {
 	var refusal *xapi.Problem
 	for asked := 0; ; asked++ {
-		if err := c.in.turn(ctx, c); err != nil {
+		if err := c.in.admit(ctx, c); err != nil {
 			return nil, 0, asProblem(err)
 		}
 		now := c.in.now()

@@ -7,28 +7,29 @@ import (
 	"strings"
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/admission"
 	"github.com/xconnect-dev/xconnect/internal/repair"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
-// turn waits until c may send a connect.
-func (in *Ingest) turn(ctx context.Context, c *connection) error {
+// admit waits until c may send a connect.
+func (in *Ingest) admit(ctx context.Context, c *connection) error {
 	asked := in.now()
 	defer in.leave(c)
-	if err := in.await(ctx, func() (bool, time.Time) { return in.take(c, asked) }); err != nil {
+	if err := in.await(ctx, func() (bool, time.Time) { return in.ask(c, asked) }); err != nil {
 		return err
 	}
 	in.observer.Waited(c.partition.number, in.now().Sub(asked))
 	return nil
 }
 
-// await asks for a connect until it is given one: at each change of the turns,
-// and at the time that it is told.
-func (in *Ingest) await(ctx context.Context, ask func() (taken bool, again time.Time)) error {
+// await asks for a connect until it is granted one: at each change of the
+// admission, and when it is to ask again.
+func (in *Ingest) await(ctx context.Context, ask func() (granted bool, again time.Time)) error {
 	for {
 		changed := in.changed.Next()
-		taken, again := ask()
-		if taken {
+		granted, again := ask()
+		if granted {
 			return nil
 		}
 		var timer <-chan time.Time
@@ -44,22 +45,22 @@ func (in *Ingest) await(ctx context.Context, ask func() (taken bool, again time.
 	}
 }
 
-// take asks once for a connect, and notes who waits for the budget and until
+// ask asks once for a connect, and notes who waits for the budget and until
 // when.
-func (in *Ingest) take(c *connection, asked time.Time) (taken bool, again time.Time) {
+func (in *Ingest) ask(c *connection, asked time.Time) (granted bool, again time.Time) {
 	n, now := c.partition.number, in.now()
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	taken, again, spent := in.turns.take(n, now)
+	granted, again, spent := in.admission.Ask(n, now)
 	if !spent {
 		delete(in.waiting, c)
-		return taken, again
+		return granted, again
 	}
 	in.waiting[c] = again
-	if !in.turns.redundant(n) {
+	if !in.admission.Redundant(n) {
 		c.partition.owes(asked) // nothing covers the stream until then
 	}
-	return taken, again
+	return granted, again
 }
 
 // leave takes c out of those who wait for the budget.
@@ -69,13 +70,13 @@ func (in *Ingest) leave(c *connection) {
 	delete(in.waiting, c)
 }
 
-// dial sends the connect that c has taken a turn for.
+// dial sends the connect that c was granted.
 func (in *Ingest) dial(ctx context.Context, c *connection, r xapi.Request) (*xapi.Connection, *xapi.Problem) {
 	conn, limits, problem := in.send(ctx, c.client, r)
 	now := in.now()
 	in.mu.Lock()
-	in.turns.answered(c.partition.number, now, limits, problem)
-	up := in.turns.up(c.partition.number)
+	in.admission.Answered(c.partition.number, now, limits, problem)
+	up := in.admission.Up(c.partition.number)
 	in.mu.Unlock()
 	in.changed.Broadcast()
 	if problem != nil {
@@ -104,26 +105,26 @@ func (in *Ingest) send(ctx context.Context, client *xapi.Client, r xapi.Request)
 func (in *Ingest) closed(p *partition) {
 	now := in.now()
 	in.mu.Lock()
-	in.turns.closed(p.number, now)
-	up := in.turns.up(p.number)
+	in.admission.Closed(p.number, now)
+	up := in.admission.Up(p.number)
 	in.mu.Unlock()
 	in.changed.Broadcast()
 	in.observer.Connected(p.number, up)
 	in.delivery.connected(-1)
 }
 
-// crowd tells that X has refused c a slot, and reports whether c is a
-// redundant connection: then it waits in its turn, with all others of the kind.
-func (in *Ingest) crowd(c *connection) (redundant bool) {
+// slotRefused says that X has refused c a slot, and reports whether another
+// connection serves its partition: then c waits with all redundant connects.
+func (in *Ingest) slotRefused(c *connection) (served bool) {
 	now := in.now()
 	in.mu.Lock()
-	redundant, news := in.turns.crowd(c.partition.number, now)
+	served, news := in.admission.SlotRefused(c.partition.number, now)
 	in.mu.Unlock()
 	if news {
-		in.log.Warn("X allows no more connections at a time, so some redundant ones are missing; asking again at growing intervals of up to "+crowdedMax.String(),
+		in.log.Warn("X allows no more connections at a time, so some redundant ones are missing; asking again at growing intervals of up to "+admission.RefusedMax.String(),
 			"stream", in.cfg.Stream.Name, "wanted", in.cfg.Connections*len(in.parts))
 	}
-	return redundant
+	return served
 }
 
 // connectDue reports whether a connection of the partition is about to be
@@ -131,7 +132,7 @@ func (in *Ingest) crowd(c *connection) (redundant bool) {
 func (in *Ingest) connectDue(p *partition, now time.Time) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.turns.due(p.number, now)
+	return in.admission.Due(p.number, now)
 }
 
 // mayBackfill reports whether it makes sense to ask for backfill at now.
@@ -152,18 +153,18 @@ func (in *Ingest) backfillRefused(now time.Time) (news bool) {
 	return news
 }
 
-// withdraw counts a connection that gives up for good.
-func (in *Ingest) withdraw(p *partition) {
+// fewer counts a connection that gives up for good.
+func (in *Ingest) fewer(p *partition) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.turns.withdraw(p.number)
+	in.admission.Fewer(p.number)
 }
 
-// redundant reports whether the partition has a connection.
-func (in *Ingest) redundant(p *partition) bool {
+// served reports whether the partition has a connection.
+func (in *Ingest) served(p *partition) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.turns.up(p.number) > 0
+	return in.admission.Up(p.number) > 0
 }
 
 // tellWaiting logs at now who waits for the connect budget, once all that
@@ -172,13 +173,13 @@ func (in *Ingest) tellWaiting(now time.Time) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if len(in.waiting) == 0 {
-		in.waitingSince, in.told = time.Time{}, nil
+		in.waitingSince, in.namedWaiting = time.Time{}, nil
 		return
 	}
 	if in.waitingSince.IsZero() {
 		in.waitingSince = now
 	}
-	if now.Sub(in.waitingSince) <= yielding {
+	if now.Sub(in.waitingSince) <= admission.Yielding {
 		return
 	}
 	var until time.Time
@@ -188,17 +189,17 @@ func (in *Ingest) tellWaiting(now time.Time) {
 		if again.After(until) {
 			until = again
 		}
-		if n := c.partition.number; in.turns.up(n) > 0 {
+		if n := c.partition.number; in.admission.Up(n) > 0 {
 			redundant++
 		} else if !slices.Contains(without, n) {
 			without = append(without, n)
 		}
 	}
-	if in.told != nil && !slices.ContainsFunc(without, func(n int) bool { return !slices.Contains(in.told, n) }) {
+	if in.namedWaiting != nil && !slices.ContainsFunc(without, func(n int) bool { return !slices.Contains(in.namedWaiting, n) }) {
 		return
 	}
 	slices.Sort(without)
-	in.told = append([]int{}, without...)
+	in.namedWaiting = append([]int{}, without...)
 	in.log.Warn("the connect budget is spent: connections wait", "stream", in.cfg.Stream.Name,
 		"partitions_without_connection", strings.Trim(fmt.Sprint(without), "[]"), "redundant_connections", redundant,
 		"until", until.UTC().Format(time.RFC3339))

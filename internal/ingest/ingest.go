@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/admission"
 	"github.com/xconnect-dev/xconnect/internal/dedupe"
 	"github.com/xconnect-dev/xconnect/internal/repair"
 	"github.com/xconnect-dev/xconnect/internal/wait"
@@ -90,13 +91,13 @@ type Ingest struct {
 	refusalTold bool // that X refuses backfill
 
 	mu           sync.Mutex
-	searches     map[string]*budget        // of requests to search endpoints, by name
-	skew         time.Duration             // X's clock minus ours, as last seen
-	turns        *turns                    // made at the start
-	waiting      map[*connection]time.Time // for the connect budget, and until when
+	searches     map[string]*admission.Budget // of requests to search endpoints, by name
+	skew         time.Duration                // X's clock minus ours, as last seen
+	admission    *admission.Admission         // made at the start
+	waiting      map[*connection]time.Time    // for the connect budget, and until when
 	waitingSince time.Time
-	told         []int       // partitions of them that the log has named; nil: nothing was said
-	changed      wait.Signal // of turns
+	namedWaiting []int       // partitions of them that the log has named; nil: nothing was said
+	changed      wait.Signal // of admission
 }
 
 // New makes an Ingest that does nothing until its first Connect.
@@ -107,7 +108,7 @@ func New(cfg Config) (*Ingest, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	in := &Ingest{
 		cfg: cfg, log: cfg.Logger, observer: cfg.Observer,
-		waiting: map[*connection]time.Time{}, planner: repair.New(cfg.Repair), searches: map[string]*budget{},
+		waiting: map[*connection]time.Time{}, planner: repair.New(cfg.Repair), searches: map[string]*admission.Budget{},
 		ctx: ctx, cancel: cancel,
 	}
 	numbers := cfg.Stream.Select(cfg.Partitions)
@@ -139,7 +140,11 @@ func (in *Ingest) Connect(ctx context.Context) error {
 // start sets everything going: the connections a little apart, and the first
 // of every partition before any second.
 func (in *Ingest) start() {
-	in.turns = newTurns(in.cfg.Stream.Connects, in.parts, in.cfg.Connections, in.now())
+	var numbers []int
+	for _, p := range in.parts {
+		numbers = append(numbers, p.number)
+	}
+	in.admission = admission.New(in.cfg.Stream.Connects, numbers, in.cfg.Connections, in.now())
 	for n := range in.cfg.Connections {
 		for _, p := range in.parts {
 			in.connections = append(in.connections, newConnection(in, p, n+1))
@@ -268,7 +273,7 @@ func (in *Ingest) tellForgetting(now time.Time) {
 func (in *Ingest) connectsLeft(now time.Time) int {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.turns.budget.left(now)
+	return in.admission.Left(now)
 }
 
 // logOf is the log for what concerns a partition.

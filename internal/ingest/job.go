@@ -169,7 +169,7 @@ func (in *Ingest) dialRepair(ctx context.Context, client *xapi.Client, r xapi.Re
 		now := in.now()
 		in.mu.Lock()
 		defer in.mu.Unlock()
-		return in.turns.spare(now)
+		return in.admission.AskRepair(now)
 	})
 	if err != nil {
 		return nil, asProblem(err)
@@ -177,7 +177,7 @@ func (in *Ingest) dialRepair(ctx context.Context, client *xapi.Client, r xapi.Re
 	conn, limits, problem := in.send(ctx, client, r)
 	now := in.now()
 	in.mu.Lock()
-	in.turns.spared(now, limits, problem)
+	in.admission.RepairAnswered(now, limits, problem)
 	in.mu.Unlock()
 	in.changed.Broadcast()
 	return conn, problem

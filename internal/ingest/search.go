@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/admission"
 	"github.com/xconnect-dev/xconnect/internal/coverage"
 	"github.com/xconnect-dev/xconnect/internal/repair"
 	"github.com/xconnect-dev/xconnect/internal/wait"
@@ -241,7 +242,7 @@ func (s *searcher) rules(ctx context.Context) (rules []xapi.Rule, problem *xapi.
 // page asks for a page at the pace that X allows.
 func (s *searcher) page(ctx context.Context, r xapi.SearchRequest) (page *xapi.SearchPage, problem *xapi.Problem) {
 	problem = s.again(ctx, func() error {
-		s.turn(ctx, r.Endpoint)
+		s.pace(ctx, r.Endpoint)
 		var err error
 		page, err = s.client.Search(ctx, r)
 		var limits xapi.Limits
@@ -250,7 +251,7 @@ func (s *searcher) page(ctx context.Context, r xapi.SearchRequest) (page *xapi.S
 		} else {
 			limits = asProblem(err).Limits
 		}
-		s.in.searchSpent(r.Endpoint, limits)
+		s.in.searchSent(r.Endpoint, limits)
 		return err
 	})
 	return page, problem
@@ -269,15 +270,15 @@ func (s *searcher) again(ctx context.Context, request func() error) *xapi.Proble
 		case ctx.Err() != nil, p.Class == xapi.Forbidden, p.Class == xapi.BadRequest, p.Class == xapi.UsageCapped, p.Status == http.StatusNotFound, try == searchTries:
 			return p
 		case p.Class == xapi.RateLimited && p.Limits.Known && p.Limits.Remaining == 0:
-			try-- // the next turn waits for the reset
+			try-- // the next try waits for the reset
 		default:
 			wait.Sleep(ctx, waits.NextBackOff())
 		}
 	}
 }
 
-// turn waits until one more request to a search endpoint may be sent.
-func (s *searcher) turn(ctx context.Context, e xapi.SearchEndpoint) {
+// pace waits until one more request to a search endpoint may be sent.
+func (s *searcher) pace(ctx context.Context, e xapi.SearchEndpoint) {
 	for ctx.Err() == nil {
 		pause := s.in.searchPause(e)
 		if pause <= 0 {
@@ -296,15 +297,15 @@ func (in *Ingest) searchPause(e xapi.SearchEndpoint) time.Duration {
 	defer in.mu.Unlock()
 	b := in.searches[e.Name]
 	if b == nil {
-		b = newBudget(e.Requests)
+		b = admission.NewBudget(e.Requests)
 		in.searches[e.Name] = b
 	}
-	return b.pause(now, e.Pause)
+	return b.Pause(now, e.Pause)
 }
 
-func (in *Ingest) searchSpent(e xapi.SearchEndpoint, limits xapi.Limits) {
+func (in *Ingest) searchSent(e xapi.SearchEndpoint, limits xapi.Limits) {
 	now := in.now()
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.searches[e.Name].spent(now, limits)
+	in.searches[e.Name].Sent(now, limits)
 }

@@ -1,4 +1,4 @@
-package ingest
+package admission
 
 import (
 	"testing"
@@ -10,13 +10,13 @@ import (
 var fifty = xapi.Rate{Count: 50, Per: 15 * time.Minute}
 
 func TestBudgetWithoutHeadersSlides(t *testing.T) {
-	b := newBudget(fifty)
+	b := NewBudget(fifty)
 	now := start
 	for range 50 {
 		if b.left(now) == 0 {
 			t.Fatalf("nothing is left after %d connects", len(b.sent))
 		}
-		b.spent(now, xapi.Limits{})
+		b.Sent(now, xapi.Limits{})
 		now = now.Add(time.Second)
 	}
 	if got, want := b.grows(now), start.Add(15*time.Minute); b.left(now) != 0 || !got.Equal(want) {
@@ -26,13 +26,13 @@ func TestBudgetWithoutHeadersSlides(t *testing.T) {
 
 // However often somebody asks, no 15 minutes see more connects than X allows.
 func TestBudgetIsNeverExceeded(t *testing.T) {
-	b := newBudget(fifty)
+	b := NewBudget(fifty)
 	var sent []time.Time
 	for now := start; now.Before(start.Add(6 * time.Hour)); now = now.Add(3 * time.Second) {
 		if b.left(now) == 0 {
 			continue
 		}
-		b.spent(now, xapi.Limits{})
+		b.Sent(now, xapi.Limits{})
 		sent = append(sent, now)
 		if n := len(sent); n > 50 && sent[n-1].Sub(sent[n-51]) < 15*time.Minute {
 			t.Fatalf("51 connects within %v", sent[n-1].Sub(sent[n-51]))
@@ -44,13 +44,13 @@ func TestBudgetIsNeverExceeded(t *testing.T) {
 }
 
 func TestBudgetBelievesXsHeaders(t *testing.T) {
-	b := newBudget(fifty)
+	b := NewBudget(fifty)
 	reset := start.Add(5 * time.Minute)
-	b.spent(start, xapi.Limits{Known: true, Limit: 100, Remaining: 1, Reset: reset})
+	b.Sent(start, xapi.Limits{Known: true, Limit: 100, Remaining: 1, Reset: reset})
 	if got := b.left(start); got != 1 {
 		t.Errorf("%d left, want 1", got)
 	}
-	b.spent(start, xapi.Limits{}) // an answer without headers, as after a reset
+	b.Sent(start, xapi.Limits{}) // an answer without headers, as after a reset
 	if got := b.grows(start); b.left(start) != 0 || !got.Equal(reset) {
 		t.Errorf("%d left until %v, want none until %v", b.left(start), got, reset)
 	}
@@ -60,10 +60,10 @@ func TestBudgetBelievesXsHeaders(t *testing.T) {
 }
 
 func TestBudgetTakesTheLeastOfAnswersThatOvertakeEachOther(t *testing.T) {
-	b := newBudget(fifty)
+	b := NewBudget(fifty)
 	reset := start.Add(5 * time.Minute)
 	for _, remaining := range []int{48, 47, 49} {
-		b.spent(start, xapi.Limits{Known: true, Limit: 50, Remaining: remaining, Reset: reset})
+		b.Sent(start, xapi.Limits{Known: true, Limit: 50, Remaining: remaining, Reset: reset})
 	}
 	if got := b.left(start); got != 47 {
 		t.Errorf("%d left, want 47", got)
