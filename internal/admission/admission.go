@@ -121,6 +121,12 @@ func (a *Admission) Answered(partition int, now time.Time, limits xapi.Limits, p
 	a.cost(now, limits, problem)
 }
 
+// Opened records when a connection of the partition, given by number, was
+// opened, for [Admission.Evicted].
+func (a *Admission) Opened(partition, connection int, at time.Time) {
+	a.partitions[partition].eviction.opened(connection, at)
+}
+
 // AskRepair gives a repair the right to send one connect at now, whose outcome
 // is for [Admission.RepairAnswered], if the budget has one beyond what live
 // connections may need. Otherwise it returns when to ask again unless something
@@ -166,8 +172,21 @@ func (a *Admission) Closed(partition int, now time.Time) {
 	}
 }
 
-// Fewer records that one of the partition's connections gives up for good.
-func (a *Admission) Fewer(partition int) { a.partitions[partition].wanted-- }
+// Evicted asks about a connection of the partition, given by number, that had
+// opened and ended at that time. It reports whether the connection gives up for
+// good, and then expects one fewer: X has ended one of the partition's
+// connections for another twice in a row, and another is up.
+//
+// It is to be asked once for each end, and a little after it: X may end the old
+// connection before it answers the new one.
+func (a *Admission) Evicted(partition, connection int, ended time.Time) (forGood bool) {
+	own := a.partitions[partition]
+	if !own.eviction.ended(connection, ended) || own.up == 0 {
+		return false
+	}
+	own.wanted--
+	return true
+}
 
 // Up is the number of the partition's connections that are up.
 func (a *Admission) Up(partition int) int { return a.partitions[partition].up }

@@ -189,8 +189,29 @@ func TestAReconnectIsDueUnlessXRefusesTheSlot(t *testing.T) {
 	if a.Due(1, sec(2)) {
 		t.Error("due though X refuses the slot")
 	}
-	a.Fewer(1)
+	a.Opened(1, 2, sec(3))
+	if a.Evicted(1, 1, sec(3)) {
+		t.Error("a connection gives up at the first end for another")
+	}
+	a.Opened(1, 1, sec(4))
+	if !a.Evicted(1, 2, sec(4)) {
+		t.Error("no connection gives up at the second end in a row")
+	}
 	if a.Due(1, sec(9999)) {
 		t.Error("due though it will never come")
+	}
+}
+
+func TestTheOnlyConnectionOfAPartitionNeverGivesUp(t *testing.T) {
+	a := testAdmission(1, 50)
+	for n := range 4 {
+		opened, ended := 1+n%2, 2-n%2
+		a.Opened(1, opened, sec(float64(n)))
+		if a.Evicted(1, ended, sec(float64(n))) {
+			t.Errorf("gives up at end %d, though no other is up", n+1)
+		}
+	}
+	if !a.Due(1, sec(9)) {
+		t.Error("not due")
 	}
 }

@@ -8,4 +8,6 @@ type partition struct {
 	up      int       // of them
 	dialing int       // connects under way
 	awaited time.Time // until then redundant connects let this partition go first
+
+	eviction eviction
 }

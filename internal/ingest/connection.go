@@ -89,8 +89,7 @@ func (c *connection) run(ctx context.Context) {
 		}
 		ended := c.in.now()
 		c.pause(ctx, end)
-		if end.Opened && c.partition.supplanted(c.number, ended) && c.in.served(c.partition) {
-			c.in.fewer(c.partition)
+		if end.Opened && c.in.evicted(c, ended) {
 			c.log.Warn("X ends one connection of this app when another opens: going on with fewer; set connections to 1, or ask X for redundant connections")
 			return
 		}
@@ -130,7 +129,8 @@ func (c *connection) once(ctx context.Context) admission.Ending {
 	defer c.in.closed(c.partition)
 	opened := wall(conn.Opened()).Add(conn.Skew())
 	c.partition.begin(opened)
-	sp := c.partition.opened(c.number, opened, time.Duration(minutes)*time.Minute)
+	c.in.opened(c, opened)
+	sp := c.partition.opened(opened, time.Duration(minutes)*time.Minute)
 	defer c.partition.ended(sp)
 	c.welcome(conn, minutes)
 	for _, gap := range c.partition.certain(opened) {

@@ -101,6 +101,21 @@ func (in *Ingest) send(ctx context.Context, client *xapi.Client, r xapi.Request)
 	return conn, conn.Limits(), nil
 }
 
+// opened notes when, by X's clock, c was opened: another of ours may end for it.
+func (in *Ingest) opened(c *connection, at time.Time) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.admission.Opened(c.partition.number, c.number, at)
+}
+
+// evicted reports whether c, which ended at that time, gives up for good: X
+// ends one of our connections when another opens.
+func (in *Ingest) evicted(c *connection, ended time.Time) (forGood bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.admission.Evicted(c.partition.number, c.number, ended)
+}
+
 // closed counts a connection that has ended.
 func (in *Ingest) closed(p *partition) {
 	now := in.now()
@@ -151,13 +166,6 @@ func (in *Ingest) backfillRefused(now time.Time) (news bool) {
 	in.planner.NoBackfill(now)
 	news, in.refusalTold = !in.refusalTold, true
 	return news
-}
-
-// fewer counts a connection that gives up for good.
-func (in *Ingest) fewer(p *partition) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.admission.Fewer(p.number)
 }
 
 // served reports whether the partition has a connection.

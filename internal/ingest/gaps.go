@@ -10,7 +10,7 @@ import (
 
 // opened registers a connection that was opened with a backfill, and returns
 // its span.
-func (p *partition) opened(connection int, at time.Time, backfill time.Duration) *span {
+func (p *partition) opened(at time.Time, backfill time.Duration) *span {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	sp := newSpan(at, backfill, p.overlap, p.dataOnly)
@@ -21,7 +21,6 @@ func (p *partition) opened(connection int, at time.Time, backfill time.Duration)
 		sp.seam = p.margin()
 	}
 	p.spans = append(p.spans, sp)
-	p.rivalry.opened(connection, at)
 	return sp
 }
 
@@ -58,14 +57,6 @@ func (p *partition) ended(sp *span) {
 		p.ends = append(p.ends, sp.until)
 	}
 	p.widen()
-}
-
-// supplanted reports whether the end of a connection shows, for the second time
-// in a row, that X ends one connection when another opens.
-func (p *partition) supplanted(connection int, ended time.Time) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.rivalry.ended(connection, ended)
 }
 
 // widen opens the ledger for the margin before each gap that has become

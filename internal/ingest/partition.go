@@ -36,10 +36,9 @@ type partition struct {
 	seq     uint64
 	steps   []step
 
-	frontier time.Time   // end of what live connections brought and is delivered
-	spans    []*span     // of the connections that are up
-	ends     []time.Time // see widen
-	rivalry  rivalry
+	frontier time.Time                    // end of what live connections brought and is delivered
+	spans    []*span                      // of the connections that are up
+	ends     []time.Time                  // see widen
 	works    []*Work                      // jobs that are running
 	held     map[dedupe.Key]*dedupe.Claim // see hold
 	savedAt  time.Time                    // of the checkpoint; zero: not yet

@@ -21,9 +21,10 @@ func testPartition(t *testing.T) *partition {
 	return p
 }
 
-// connect opens a connection at a second, with minutes of backfill.
-func (p *partition) connect(connection int, at float64, minutes int) *span {
-	return p.opened(connection, sec(at), time.Duration(minutes)*time.Minute)
+// connect opens a connection at a second, with minutes of backfill; its number
+// is for the reader of a test.
+func (p *partition) connect(_ int, at float64, minutes int) *span {
+	return p.opened(sec(at), time.Duration(minutes)*time.Minute)
 }
 
 // hears tells that a connection heard a heartbeat at a second.
