@@ -48,19 +48,26 @@ func (in *Ingest) await(ctx context.Context, ask func() (granted bool, again tim
 // ask asks once for a connect, and notes who waits for the budget and until
 // when.
 func (in *Ingest) ask(c *connection, asked time.Time) (granted bool, again time.Time) {
+	granted, again, uncovered := in.askOrWait(c)
+	if uncovered {
+		c.partition.owes(asked) // nothing covers the stream until then
+	}
+	return granted, again
+}
+
+// askOrWait is ask without the account: it reports whether nobody will cover
+// the partition while c waits for the budget.
+func (in *Ingest) askOrWait(c *connection) (granted bool, again time.Time, uncovered bool) {
 	n, now := c.partition.number, in.now()
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	granted, again, spent := in.admission.Ask(n, now)
 	if !spent {
 		delete(in.waiting, c)
-		return granted, again
+		return granted, again, false
 	}
 	in.waiting[c] = again
-	if !in.admission.Redundant(n) {
-		c.partition.owes(asked) // nothing covers the stream until then
-	}
-	return granted, again
+	return granted, again, !in.admission.Redundant(n)
 }
 
 // leave takes c out of those who wait for the budget.
@@ -178,21 +185,31 @@ func (in *Ingest) served(p *partition) bool {
 // tellWaiting logs at now who waits for the connect budget, once all that
 // begin to wait together do, and again when a partition joins them.
 func (in *Ingest) tellWaiting(now time.Time) {
+	without, redundant, until, news := in.newlyWaiting(now)
+	if !news {
+		return
+	}
+	in.log.Warn("the connect budget is spent: connections wait", "stream", in.cfg.Stream.Name,
+		"partitions_without_connection", strings.Trim(fmt.Sprint(without), "[]"), "redundant_connections", redundant,
+		"until", until.UTC().Format(time.RFC3339))
+}
+
+// newlyWaiting returns the partitions without a connection and the number of
+// redundant connections that wait for the connect budget, and until when, and
+// whether that is news. The caller logs it if it is.
+func (in *Ingest) newlyWaiting(now time.Time) (without []int, redundant int, until time.Time, news bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if len(in.waiting) == 0 {
 		in.waitingSince, in.namedWaiting = time.Time{}, nil
-		return
+		return nil, 0, time.Time{}, false
 	}
 	if in.waitingSince.IsZero() {
 		in.waitingSince = now
 	}
 	if now.Sub(in.waitingSince) <= admission.Yielding {
-		return
+		return nil, 0, time.Time{}, false
 	}
-	var until time.Time
-	var without []int
-	redundant := 0
 	for c, again := range in.waiting {
 		if again.After(until) {
 			until = again
@@ -203,12 +220,10 @@ func (in *Ingest) tellWaiting(now time.Time) {
 			without = append(without, n)
 		}
 	}
-	if in.namedWaiting != nil && !slices.ContainsFunc(without, func(n int) bool { return !slices.Contains(in.namedWaiting, n) }) {
-		return
-	}
 	slices.Sort(without)
-	in.namedWaiting = append([]int{}, without...)
-	in.log.Warn("the connect budget is spent: connections wait", "stream", in.cfg.Stream.Name,
-		"partitions_without_connection", strings.Trim(fmt.Sprint(without), "[]"), "redundant_connections", redundant,
-		"until", until.UTC().Format(time.RFC3339))
+	news = in.namedWaiting == nil || slices.ContainsFunc(without, func(n int) bool { return !slices.Contains(in.namedWaiting, n) })
+	if news {
+		in.namedWaiting = append([]int{}, without...) // not nil, even where all have a connection
+	}
+	return without, redundant, until, news
 }
