@@ -14,12 +14,11 @@ const (
 	// the first attempt of a partition that has no connection.
 	Yielding = 5 * time.Second
 
-	// refusedFirst and RefusedMax bound the waits before another redundant
-	// connect is tried after X has refused one for want of a slot. One of our
-	// own dead connections may hold it for minutes; after that it is the
-	// account's limit, and each try costs a connect of the budget.
-	refusedFirst = 5 * time.Second
-	// RefusedMax is the longest of these waits.
+	refusedFirst = 5 * time.Second // the first of the waits up to RefusedMax
+	// RefusedMax is the longest wait before another redundant connect is tried
+	// after X has refused one for want of a slot. One of our own dead
+	// connections may hold it for minutes; after that it is the account's limit,
+	// and each try costs a connect of the budget.
 	RefusedMax = 15 * time.Minute
 
 	// liveReserve is how many connects are never spent on repair.
