@@ -67,7 +67,7 @@ type delivery struct {
 
 	boundSince time.Time // the bound on what is handed out holds everything up
 	boundTold  time.Time
-	bound      func() // tells the user so
+	bound      func() // tells the user so; never called under a lock
 }
 
 func newDelivery(queueBytes, inFlightBytes int64, maxBatch int, bound func()) *delivery {
@@ -111,9 +111,13 @@ func (d *delivery) waiting() *lane {
 func (d *delivery) next(ctx context.Context) (*Batch, error) {
 	for {
 		changed := d.changed.Next()
-		b, wake, err := d.take(time.Now())
+		now := time.Now()
+		b, wake, err := d.take(now)
 		if b != nil || err != nil {
 			return b, err
+		}
+		if d.overdue(now) {
+			d.bound()
 		}
 		var timer <-chan time.Time
 		if wake > 0 {
@@ -168,14 +172,22 @@ func (d *delivery) mayFly(r *Read, now time.Time) bool {
 		d.boundSince = time.Time{}
 		return true
 	}
-	switch {
-	case d.boundSince.IsZero():
+	if d.boundSince.IsZero() {
 		d.boundSince = now
-	case now.Sub(d.boundSince) >= boundFor && (d.boundTold.IsZero() || now.Sub(d.boundTold) >= boundEvery):
-		d.boundTold = now
-		d.bound()
 	}
 	return false
+}
+
+// overdue reports whether the bound has held everything up for so long that
+// the user is to know, and that he was not told lately.
+func (d *delivery) overdue(now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.boundSince.IsZero() || now.Sub(d.boundSince) < boundFor || !d.boundTold.IsZero() && now.Sub(d.boundTold) < boundEvery {
+		return false
+	}
+	d.boundTold = now
+	return true
 }
 
 // batch takes reads from a lane up to the limits of a batch.

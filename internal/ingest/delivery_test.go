@@ -97,6 +97,28 @@ func TestInFlightBoundHoldsUpAndWarns(t *testing.T) {
 	})
 }
 
+// A log may be slow, or ask for the size of the queue.
+func TestTheWarningIsGivenWithoutTheLock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d *delivery
+		warned := false
+		d = newDelivery(1e6, 100, 1, func() {
+			warned = true
+			if !d.mu.TryLock() {
+				t.Error("the queue is locked")
+				return
+			}
+			d.mu.Unlock()
+		})
+		mustPut(t, d, testRead(9), testRead(9))
+		mustNext(t, d)
+		none(t, d, 2*boundFor)
+		if !warned {
+			t.Error("no warning")
+		}
+	})
+}
+
 func TestOneBatchMayAlwaysFly(t *testing.T) {
 	d, _ := testDelivery(1e6, 100, 1000)
 	mustPut(t, d, testRead(500))
