@@ -75,7 +75,7 @@ func newConnection(in *Ingest, p *partition, number int) *connection {
 		in: in, partition: p, number: number, log: log,
 		client:     in.cfg.Clients[(number-1)%len(in.cfg.Clients)],
 		reconnects: admission.NewSchedule(in.cfg.Jitter),
-		sieve:      sieve{format: in.cfg.Stream.Format, partition: p, connection: number},
+		sieve:      sieve{format: in.cfg.Stream.Format, judge: p.judge, partition: p.number, connection: number},
 	}
 }
 

@@ -208,13 +208,34 @@ func (d *delivery) batch(l *lane) *Batch {
 	return b
 }
 
-// done records that b is settled: acknowledged, or rejected for good.
-func (d *delivery) done(b *Batch, acknowledged bool) {
+// acknowledge records that the output has all of b.
+func (d *delivery) acknowledge(b *Batch) {
+	for _, r := range b.Reads {
+		r.claim.Acknowledge()
+		r.settle(r, acknowledged)
+	}
+	d.free(b, true)
+}
+
+// drop records that the output has refused b for good: a later copy of its
+// events passes.
+func (d *delivery) drop(b *Batch) {
+	b.Claim.Reject()
+	for _, r := range b.Reads {
+		r.claim.Reject()
+		r.settle(r, rejected)
+	}
+	d.free(b, false)
+}
+
+// free makes room for others once b is settled; well says that the output
+// took it.
+func (d *delivery) free(b *Batch, well bool) {
 	d.mu.Lock()
 	d.flying -= b.bytes
 	d.out--
-	if acknowledged {
-		// The output is well: what was rejected may follow soon.
+	if well {
+		// What was rejected may follow soon.
 		d.backoff.Reset()
 		if soon := time.Now().Add(retryFirst); d.retryAt.After(soon) {
 			d.retryAt = soon

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/xconnect-dev/xconnect/internal/dedupe"
 )
 
 func testDelivery(queueBytes, inFlightBytes int64, maxBatch int) (d *delivery, warnings *int) {
@@ -14,7 +16,9 @@ func testDelivery(queueBytes, inFlightBytes int64, maxBatch int) (d *delivery, w
 }
 
 // testRead is a read of n events of ten bytes each.
-func testRead(n int) *Read { return &Read{Events: make([]Event, n), bytes: int64(10 * n)} }
+func testRead(n int) *Read {
+	return &Read{Events: make([]Event, n), bytes: int64(10 * n), claim: &dedupe.Claim{}, settle: func(*Read, fate) {}}
+}
 
 func mustPut(t *testing.T, d *delivery, reads ...*Read) {
 	t.Helper()
@@ -92,7 +96,7 @@ func TestInFlightBoundHoldsUpAndWarns(t *testing.T) {
 		if *warnings != 1 {
 			t.Errorf("%d warnings, want one", *warnings)
 		}
-		d.done(first, true)
+		d.acknowledge(first)
 		mustNext(t, d)
 	})
 }
@@ -172,7 +176,7 @@ func TestRetriesShareOneBackoffAndAreDueTogether(t *testing.T) {
 			d.retry(b, time.Now())
 		}
 		for range batches {
-			d.done(mustNext(t, d), true)
+			d.acknowledge(mustNext(t, d))
 		}
 		if took := time.Since(began); took > retryMax {
 			t.Errorf("all is delivered %v after the output's return, want %v at most", took, retryMax)
@@ -198,7 +202,7 @@ func TestPoisonedBatchDoesNotSpin(t *testing.T) {
 				d.retry(b, time.Now())
 				continue
 			}
-			d.done(b, true)
+			d.acknowledge(b)
 			time.Sleep(time.Millisecond)
 		}
 		if tries == 0 || tries > int(10*time.Second/retryFirst) {
@@ -226,9 +230,54 @@ func TestIdleOnlyWhenNothingIsLeftToWaitFor(t *testing.T) {
 	if idle() {
 		t.Error("with an unacknowledged batch: idle")
 	}
-	d.done(b, true)
+	d.acknowledge(b)
 	if !idle() {
 		t.Error("with nothing left: not idle")
+	}
+}
+
+// Whoever settles reads looks at their claim, and keeps a lock of its own under
+// which it may look at the queue.
+func TestReadsAreSettledOnceAfterTheirClaimAndWithoutTheLock(t *testing.T) {
+	for _, want := range []fate{acknowledged, rejected} {
+		d, _ := testDelivery(1e6, 1e6, 10)
+		var settled []*Read
+		first, second := testRead(1), testRead(2)
+		for _, r := range []*Read{first, second} {
+			r.settle = func(settling *Read, f fate) {
+				settled = append(settled, settling)
+				if f != want {
+					t.Errorf("fate %d, want %d", f, want)
+				}
+				if settling.claim.Rejected() != (want == rejected) || settling.claim.Acknowledged() != (want == acknowledged) {
+					t.Error("the claim does not say so yet")
+				}
+				if !d.mu.TryLock() {
+					t.Fatal("the queue is locked")
+				}
+				d.mu.Unlock()
+				if _, flying := d.size(); flying == 0 {
+					t.Error("there is room for others before all is settled")
+				}
+			}
+		}
+		mustPut(t, d, first, second)
+		b := mustNext(t, d)
+		d.retry(b, time.Now().Add(-time.Hour))
+		if b = mustNext(t, d); len(settled) != 0 {
+			t.Error("a retry settles")
+		}
+		if want == acknowledged {
+			d.acknowledge(b)
+		} else {
+			d.drop(b)
+		}
+		if len(settled) != 2 || settled[0] != first || settled[1] != second {
+			t.Errorf("%d reads are settled, want two in their order", len(settled))
+		}
+		if b.Claim.Rejected() != (want == rejected) {
+			t.Errorf("fate %d: the batch is rejected for good: %v", want, b.Claim.Rejected())
+		}
 	}
 }
 

@@ -15,8 +15,8 @@ func idAt(second float64) uint64 {
 
 // again reports whether a repair that brings a Post once more is let through.
 func (p *partition) again(id uint64) bool {
-	_, resolve := p.judge(sec(9999), &dedupe.Claim{}, []dedupe.Key{dedupe.Snowflake(id)}, nil, true)
-	return resolve != nil
+	_, settle := p.judge(sec(9999), &dedupe.Claim{}, []dedupe.Key{dedupe.Snowflake(id)}, nil, true)
+	return settle != nil
 }
 
 // A window forgets what was delivered around a gap long before its turn comes.

@@ -181,13 +181,7 @@ func (in *Ingest) connect() {
 func (in *Ingest) Next(ctx context.Context) (*Batch, error) { return in.delivery.next(ctx) }
 
 // Acknowledge records that the output has taken all of b.
-func (in *Ingest) Acknowledge(b *Batch) {
-	for _, r := range b.Reads {
-		r.claim.Acknowledge()
-		r.resolve()
-	}
-	in.delivery.done(b, true)
-}
+func (in *Ingest) Acknowledge(b *Batch) { in.delivery.acknowledge(b) }
 
 // Reject records that the output has refused b, or a part of it: b is handed
 // out again as a whole, or counted as lost with DropRejected.
@@ -196,15 +190,9 @@ func (in *Ingest) Reject(b *Batch, reason error) {
 		in.delivery.retry(b, time.Now())
 		return
 	}
-	b.Claim.Reject()
-	for _, r := range b.Reads {
-		r.claim.Reject()
-		r.owner.rejected(r)
-		r.resolve()
-	}
+	in.delivery.drop(b)
 	in.observer.Rejected(b.events)
 	in.log.Error("events are lost", "events", b.events, "reason", "rejected by output", "error", reason.Error())
-	in.delivery.done(b, false)
 }
 
 // Close ends all connections, waits until nothing runs any more, and saves the

@@ -43,7 +43,7 @@ func newJob(in *Ingest, p *partition, r repair.Job) *job {
 	}
 	return &job{
 		Job: r, in: in, partition: p, log: log, client: in.cfg.Clients[0], reached: r.Window.From,
-		sieve: sieve{format: in.cfg.Stream.Format, partition: p, source: source},
+		sieve: sieve{format: in.cfg.Stream.Format, judge: p.judge, partition: p.number, source: source},
 	}
 }
 

@@ -76,13 +76,13 @@ func (p *partition) begin(at time.Time) {
 func (p *partition) owes(at time.Time) { p.begin(at.Add(-p.overlap)) }
 
 // judge tells which events of a read are new, and tracks the read if it has
-// any: resolve must then be called exactly once, when they are acknowledged or
-// rejected for good. It is nil when there are none.
+// any: what it returns must then be called exactly once, when they are
+// acknowledged or rejected for good. It is nil when there are none.
 //
 // Both happen in one step. Another connection that finds these events known
 // may prove their time at any moment, and until they are acknowledged that
 // must not count as delivered.
-func (p *partition) judge(now time.Time, claim *dedupe.Claim, keys []dedupe.Key, verdicts []dedupe.Verdict, repaired bool) (_ []dedupe.Verdict, resolve func()) {
+func (p *partition) judge(now time.Time, claim *dedupe.Claim, keys []dedupe.Key, verdicts []dedupe.Verdict, repaired bool) ([]dedupe.Verdict, settle) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	verdicts = p.window.Judge(now, claim, keys, verdicts)
@@ -97,12 +97,15 @@ func (p *partition) judge(now time.Time, claim *dedupe.Claim, keys []dedupe.Key,
 	return verdicts, nil
 }
 
-func (p *partition) track() (resolve func()) {
+func (p *partition) track() settle {
 	p.seq++
 	done := p.tracker.Track(p.seq, 1)
-	return func() {
+	return func(r *Read, f fate) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		if f == rejected {
+			p.rejected(r)
+		}
 		if seq := done(); seq != nil {
 			p.deliver(*seq)
 		}
@@ -181,8 +184,6 @@ func (p *partition) measure(late []time.Duration) {
 
 // rejected records that the output refused the events of a read for good.
 func (p *partition) rejected(r *Read) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	oldest, newest := r.created()
 	p.ledger.Rejected(oldest, newest, len(r.Events))
 }

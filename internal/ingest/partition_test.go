@@ -36,8 +36,11 @@ func (p *partition) hears(sp *span, at float64) {
 // arrives makes a Post arrive, and returns what acknowledges it, or nil when
 // it is a second copy.
 func (p *partition) arrives(id uint64) (acknowledge func()) {
-	_, resolve := p.judge(sec(0), &dedupe.Claim{}, []dedupe.Key{dedupe.Snowflake(id)}, nil, false)
-	return resolve
+	_, settle := p.judge(sec(0), &dedupe.Claim{}, []dedupe.Key{dedupe.Snowflake(id)}, nil, false)
+	if settle == nil {
+		return nil
+	}
+	return func() { settle(nil, acknowledged) }
 }
 
 func (p *partition) expectDelivered(t *testing.T, what string, now, want float64) {

@@ -40,12 +40,28 @@ type Read struct {
 	Received   time.Time // by X's clock
 	Events     []Event
 
-	owner    *partition
 	repaired bool // brought by a job
 	bytes    int64
 	claim    *dedupe.Claim
-	resolve  func()
+	settle   settle
 }
+
+// fate is what became of a read.
+type fate uint8
+
+const (
+	acknowledged fate = iota // the output has it
+	rejected                 // the output has refused it for good
+)
+
+// settle takes notice of what became of a read. It is called exactly once for
+// each, after its claim says the same, and under no lock.
+type settle func(r *Read, f fate)
+
+// judge tells which events of a read, which was made at now, are new: it
+// appends a verdict for each key to verdicts. The settle is nil when none is.
+// Repaired says that a job brought them.
+type judge func(now time.Time, claim *dedupe.Claim, keys []dedupe.Key, verdicts []dedupe.Verdict, repaired bool) ([]dedupe.Verdict, settle)
 
 // Counts is what one read held.
 type Counts struct {
@@ -61,7 +77,8 @@ type Counts struct {
 // costs a look-up and allocates nothing.
 type sieve struct {
 	format     xapi.Format
-	partition  *partition
+	judge      judge
+	partition  int
 	connection int
 	source     Source // Live, or by which way a job brings events
 	claim      *dedupe.Claim
@@ -103,8 +120,8 @@ func (s *sieve) sift(lines [][]byte, now time.Time, sp *span) sifted {
 	if s.claim == nil {
 		s.claim = &dedupe.Claim{}
 	}
-	var resolve func()
-	s.verdicts, resolve = s.partition.judge(now, s.claim, s.keys, s.verdicts[:0], sp == nil)
+	var settle settle
+	s.verdicts, settle = s.judge(now, s.claim, s.keys, s.verdicts[:0], sp == nil)
 	s.date(events, now, sp, &out)
 	// A claim is new with each read, so a retry under it can only be a second
 	// copy within the read.
@@ -118,7 +135,7 @@ func (s *sieve) sift(lines [][]byte, now time.Time, sp *span) sifted {
 	}
 	if len(fresh) > 0 {
 		out.read = s.newRead(fresh, now, sp)
-		out.read.resolve = resolve
+		out.read.settle = settle
 		s.claim = nil
 		for _, e := range out.read.Events {
 			out.counts.New[e.Source]++
@@ -195,8 +212,8 @@ func (s *sieve) newRead(events []xapi.Event, now time.Time, sp *span) *Read {
 	}
 	slab := bytes.Join(s.raws, nil) // does not clear the memory first, as make does
 	r := &Read{
-		Partition: s.partition.number, Connection: s.connection, Received: now, Events: make([]Event, len(events)),
-		owner: s.partition, repaired: sp == nil, bytes: int64(len(slab)), claim: s.claim,
+		Partition: s.partition, Connection: s.connection, Received: now, Events: make([]Event, len(events)),
+		repaired: sp == nil, bytes: int64(len(slab)), claim: s.claim,
 	}
 	for i, e := range events {
 		n := len(e.Raw)

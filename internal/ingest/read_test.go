@@ -17,7 +17,7 @@ func post(second float64, text string) []byte {
 
 func testSieve(t *testing.T) *sieve {
 	t.Helper()
-	return &sieve{format: xapi.Post, partition: testPartition(t)}
+	return &sieve{format: xapi.Post, judge: testPartition(t).judge}
 }
 
 func TestSieveTellsWhatAReadHolds(t *testing.T) {
@@ -64,7 +64,7 @@ func TestSieveCopiesEvents(t *testing.T) {
 
 func BenchmarkSieve(b *testing.B) {
 	w, _ := dedupe.NewWindow(1_000_000, 0)
-	s := &sieve{format: xapi.Post, partition: newPartition(0, Config{}, w)}
+	s := &sieve{format: xapi.Post, judge: newPartition(0, Config{}, w).judge}
 	sp := newSpan(sec(0), 0, 30*time.Second, false)
 	lines := make([][]byte, 16)
 	for i := range lines {
