@@ -18,6 +18,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"github.com/xconnect-dev/xconnect/internal/dedupe"
+	"github.com/xconnect-dev/xconnect/internal/delivery"
 	"github.com/xconnect-dev/xconnect/internal/ingest"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
@@ -246,7 +247,7 @@ func (i *input) Connect(ctx context.Context) error { return i.ingest.Connect(ctx
 // ReadBatch implements service.BatchInput.
 func (i *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.AckFunc, error) {
 	b, err := i.ingest.Next(ctx)
-	if errors.Is(err, ingest.ErrIdle) {
+	if errors.Is(err, delivery.ErrIdle) {
 		return nil, nil, service.ErrNotConnected
 	}
 	if err != nil {
@@ -277,11 +278,11 @@ func (i *input) Close(ctx context.Context) error { return i.ingest.Close(ctx) }
 // messages builds the messages of a batch. They all carry its claim in their
 // context: Benthos may hand a message the context of another of its batch, so
 // what a context carries must be equal for all of them.
-func (i *input) messages(b *ingest.Batch) service.MessageBatch {
+func (i *input) messages(b *delivery.Batch) service.MessageBatch {
 	ctx := dedupe.WithClaim(context.Background(), b.Claim)
 	batch := make(service.MessageBatch, 0, b.Len())
 	for _, r := range b.Reads {
-		var prototypes [ingest.NumSources]*service.Message
+		var prototypes [delivery.NumSources]*service.Message
 		for _, e := range r.Events {
 			proto := &prototypes[e.Source]
 			if *proto == nil {
@@ -295,7 +296,7 @@ func (i *input) messages(b *ingest.Batch) service.MessageBatch {
 
 // prototype carries what is equal for all events of a read and a source. Its
 // copies share that until they are changed.
-func (i *input) prototype(ctx context.Context, r *ingest.Read, source ingest.Source) *service.Message {
+func (i *input) prototype(ctx context.Context, r *delivery.Read, source delivery.Source) *service.Message {
 	m := service.NewMessageWithContext(ctx, nil)
 	m.MetaSetMut(metaStream, i.stream)
 	m.MetaSetMut(metaPartition, partitionName(r.Partition))
@@ -305,7 +306,7 @@ func (i *input) prototype(ctx context.Context, r *ingest.Read, source ingest.Sou
 	return m
 }
 
-func (i *input) message(prototype *service.Message, e ingest.Event) *service.Message {
+func (i *input) message(prototype *service.Message, e delivery.Event) *service.Message {
 	m := prototype.Copy()
 	m.SetBytes(e.Raw)
 	if e.Stripped != "" {

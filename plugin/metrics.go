@@ -7,6 +7,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"github.com/xconnect-dev/xconnect/internal/delivery"
 	"github.com/xconnect-dev/xconnect/internal/ingest"
 )
 
@@ -90,9 +91,9 @@ func (m *metrics) Reconnecting(partition int, reason string, wait time.Duration)
 
 func (m *metrics) Waited(partition int, d time.Duration) { m.waited.add(d, partitionName(partition)) }
 
-func (m *metrics) Arrived(partition int, c ingest.Counts) {
+func (m *metrics) Arrived(partition int, c delivery.Counts) {
 	p := partitionName(partition)
-	for source := range ingest.NumSources {
+	for source := range delivery.NumSources {
 		count(m.events, c.New[source], p, source.String())
 		count(m.duplicates, c.Duplicates[source], p, source.String())
 	}

@@ -176,7 +176,7 @@ func (in *Ingest) keep(ctx context.Context, p *partition) {
 // giveUp ends the stream for a reason that no waiting changes.
 func (in *Ingest) giveUp(err error) {
 	in.log.Error("the stream is closed", "stream", in.cfg.Stream.Name, "reason", err.Error())
-	in.delivery.failed(err)
+	in.queue.Failed(err)
 	in.cancel()
 }
 

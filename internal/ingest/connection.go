@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/xconnect-dev/xconnect/internal/admission"
+	"github.com/xconnect-dev/xconnect/internal/delivery"
 	"github.com/xconnect-dev/xconnect/internal/repair"
 	"github.com/xconnect-dev/xconnect/internal/wait"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
@@ -37,7 +38,7 @@ type connection struct {
 	number     int // 1..N, of the partition's
 	client     *xapi.Client
 	reconnects *admission.Schedule
-	sieve      sieve
+	decoder    *delivery.Decoder
 	log        *slog.Logger
 	lines      [][]byte
 	failing    string    // the reason that was last logged, while no attempt succeeds
@@ -75,7 +76,7 @@ func newConnection(in *Ingest, p *partition, number int) *connection {
 		in: in, partition: p, number: number, log: log,
 		client:     in.cfg.Clients[(number-1)%len(in.cfg.Clients)],
 		reconnects: admission.NewSchedule(in.cfg.Jitter),
-		sieve:      sieve{format: in.cfg.Stream.Format, judge: p.judge, partition: p.number, connection: number},
+		decoder:    delivery.NewDecoder(in.cfg.Stream.Format, delivery.Origin{Partition: p.number, Connection: number}, p.judge),
 	}
 }
 
@@ -111,7 +112,7 @@ func (c *connection) pause(ctx context.Context, end admission.Ending) {
 		c.report(end, pause)
 	}
 	if !end.Opened {
-		c.in.delivery.failed(end.Problem)
+		c.in.queue.Failed(end.Problem)
 	}
 	wait.Sleep(ctx, pause)
 }
@@ -214,15 +215,16 @@ func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *spa
 		}
 		c.lines = lines
 		now := wall(time.Now()).Add(skew)
-		out := c.sieve.sift(lines, now, sp)
-		out.counts.Oversized = int(conn.Oversized() - oversized)
+		out := c.decoder.Decode(lines, now, delivery.Opening{At: sp.opened, Unsettled: !sp.settled})
+		out.Counts.Oversized = int(conn.Oversized() - oversized)
 		oversized = conn.Oversized()
-		if out.problem != nil {
-			said = announcement{out.problem, time.Now()}
+		if out.Problem != nil {
+			said = announcement{out.Problem, time.Now()}
 		}
-		end.Data = end.Data || out.taking.data
+		end.Data = end.Data || out.Arrival.Data
 		c.observe(out)
-		sp.take(now, out.taking, out.old)
+		a := out.Arrival
+		sp.take(now, taking{lines: a.Lines, data: a.Data, newest: a.Newest}, a.Old)
 		if err := c.enqueue(ctx, out, silence); err != nil {
 			end.Problem = asProblem(err)
 			return end
@@ -251,30 +253,30 @@ func (c *connection) prove(sp *span, proof time.Time, ago time.Duration) {
 		c.log.Info("gap closed by backfill", "period", gap.String(), "seconds", gap.Duration().Seconds())
 		c.in.observer.Repaired(c.partition.number, string(repair.Backfill), gap.Duration())
 	}
+	late := c.decoder.DrainLateness()
 	if ago < time.Second {
 		// Only while we keep up is a delay X's and not our own.
-		c.partition.measure(c.sieve.late)
+		c.partition.measure(late)
 	}
-	c.sieve.late = c.sieve.late[:0]
 }
 
 // enqueue hands a read on. It waits for room until ctx ends.
-func (c *connection) enqueue(ctx context.Context, out sifted, silence *silence) error {
-	if out.read != nil {
+func (c *connection) enqueue(ctx context.Context, out delivery.Decoded, silence *silence) error {
+	if out.Read != nil {
 		silence.pause() // waiting for room is not X's silence
-		if err := c.in.delivery.put(ctx, out.read); err != nil {
+		if err := c.in.queue.Put(ctx, out.Read); err != nil {
 			return fmt.Errorf("waiting for room in the queue: %w", err)
 		}
 	}
-	if out.taking.data {
+	if out.Arrival.Data {
 		silence.restart()
 	}
 	return nil
 }
 
-func (c *connection) observe(out sifted) {
-	n := out.counts
-	if out.taking.data || n.Malformed > 0 || n.Oversized > 0 {
+func (c *connection) observe(out delivery.Decoded) {
+	n := out.Counts
+	if out.Arrival.Data || n.Malformed > 0 || n.Oversized > 0 {
 		c.in.observer.Arrived(c.partition.number, n)
 	}
 	if n.Malformed == 0 && n.Oversized == 0 {
@@ -283,7 +285,7 @@ func (c *connection) observe(out sifted) {
 	if now := time.Now(); now.Sub(c.garbageAt) >= garbageEvery {
 		c.garbageAt = now
 		c.log.Warn("lines of the stream were skipped", "malformed", n.Malformed, "oversized", n.Oversized,
-			"max_line_bytes", c.in.cfg.MaxLineBytes, "malformed_begins", excerpt(out.garbage))
+			"max_line_bytes", c.in.cfg.MaxLineBytes, "malformed_begins", excerpt(out.Garbage))
 	}
 }
 

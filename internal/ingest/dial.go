@@ -90,7 +90,7 @@ func (in *Ingest) dial(ctx context.Context, c *connection, r xapi.Request) (*xap
 		return nil, problem
 	}
 	in.observer.Connected(c.partition.number, up)
-	in.delivery.connected(1)
+	in.queue.Connected(1)
 	return conn, nil
 }
 
@@ -132,7 +132,7 @@ func (in *Ingest) closed(p *partition) {
 	in.mu.Unlock()
 	in.changed.Broadcast()
 	in.observer.Connected(p.number, up)
-	in.delivery.connected(-1)
+	in.queue.Connected(-1)
 }
 
 // slotRefused says that X has refused c a slot, and reports whether another

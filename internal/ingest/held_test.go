@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"testing"
-	"time"
 
 	"github.com/xconnect-dev/xconnect/internal/dedupe"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
@@ -85,22 +84,5 @@ func TestOnlyKeysOfWhatWasAcknowledgedAreSaved(t *testing.T) {
 	}
 	if len(keys) == 0 {
 		t.Error("nothing is saved")
-	}
-}
-
-func TestLiveEventsAreHandedOutBeforeRepairedOnes(t *testing.T) {
-	d := newDelivery(400, 1000, 10, nil)
-	repaired := testRead(50)
-	repaired.repaired = true
-	mustPut(t, d, repaired)
-	mustPut(t, d, testRead(10))
-	for _, want := range []bool{false, true} {
-		b, _, err := d.take(time.Now())
-		if err != nil || b == nil || b.Reads[0].repaired != want {
-			t.Fatalf("handed out %v, %v; want a repaired read: %v", b, err, want)
-		}
-	}
-	if d.repaired.max != 100 {
-		t.Errorf("repaired events may hold %d bytes, want a quarter of 400", d.repaired.max)
 	}
 }

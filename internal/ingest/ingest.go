@@ -17,6 +17,7 @@ import (
 
 	"github.com/xconnect-dev/xconnect/internal/admission"
 	"github.com/xconnect-dev/xconnect/internal/dedupe"
+	"github.com/xconnect-dev/xconnect/internal/delivery"
 	"github.com/xconnect-dev/xconnect/internal/repair"
 	"github.com/xconnect-dev/xconnect/internal/wait"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
@@ -75,7 +76,7 @@ type Ingest struct {
 	cfg         Config
 	log         *slog.Logger
 	observer    Observer
-	delivery    *delivery
+	queue       *delivery.Queue
 	parts       []*partition
 	connections []*connection
 
@@ -124,7 +125,7 @@ func New(cfg Config) (*Ingest, error) {
 		}
 		in.parts = append(in.parts, p)
 	}
-	in.delivery = newDelivery(cfg.QueueBytes, cfg.InFlightBytes, cfg.MaxBatch, in.bound)
+	in.queue = delivery.NewQueue(cfg.QueueBytes, cfg.InFlightBytes, cfg.MaxBatch, in.bound)
 	return in, nil
 }
 
@@ -134,7 +135,7 @@ func New(cfg Config) (*Ingest, error) {
 // again.
 func (in *Ingest) Connect(ctx context.Context) error {
 	in.startOnce.Do(in.start)
-	return in.delivery.ready(ctx)
+	return in.queue.Ready(ctx)
 }
 
 // start sets everything going: the connections a little apart, and the first
@@ -177,22 +178,22 @@ func (in *Ingest) connect() {
 }
 
 // Next returns the next batch, waiting only when there is none. It returns
-// ErrIdle when there is nothing to wait for either.
-func (in *Ingest) Next(ctx context.Context) (*Batch, error) { return in.delivery.next(ctx) }
+// delivery.ErrIdle when there is nothing to wait for either.
+func (in *Ingest) Next(ctx context.Context) (*delivery.Batch, error) { return in.queue.Next(ctx) }
 
 // Acknowledge records that the output has taken all of b.
-func (in *Ingest) Acknowledge(b *Batch) { in.delivery.acknowledge(b) }
+func (in *Ingest) Acknowledge(b *delivery.Batch) { in.queue.Acknowledge(b) }
 
 // Reject records that the output has refused b, or a part of it: b is handed
 // out again as a whole, or counted as lost with DropRejected.
-func (in *Ingest) Reject(b *Batch, reason error) {
+func (in *Ingest) Reject(b *delivery.Batch, reason error) {
 	if !in.cfg.DropRejected {
-		in.delivery.retry(b, time.Now())
+		in.queue.Retry(b, time.Now())
 		return
 	}
-	in.delivery.drop(b)
-	in.observer.Rejected(b.events)
-	in.log.Error("events are lost", "events", b.events, "reason", "rejected by output", "error", reason.Error())
+	in.queue.Drop(b)
+	in.observer.Rejected(b.Len())
+	in.log.Error("events are lost", "events", b.Len(), "reason", "rejected by output", "error", reason.Error())
 }
 
 // Close ends all connections, waits until nothing runs any more, and saves the
@@ -232,7 +233,7 @@ func (in *Ingest) account() {
 	for _, p := range in.parts {
 		in.observer.Accounted(p.number, p.account(now))
 	}
-	in.observer.Held(in.delivery.size())
+	in.observer.Held(in.queue.Size())
 	in.observer.Left(in.connectsLeft(now))
 	in.repairGaps()
 	in.tellWaiting(now)

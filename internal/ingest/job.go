@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/xconnect-dev/xconnect/internal/coverage"
+	"github.com/xconnect-dev/xconnect/internal/delivery"
 	"github.com/xconnect-dev/xconnect/internal/repair"
 	"github.com/xconnect-dev/xconnect/internal/wait"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
@@ -22,7 +23,7 @@ type job struct {
 	in        *Ingest
 	partition *partition
 	client    *xapi.Client
-	sieve     sieve
+	decoder   *delivery.Decoder
 	log       *slog.Logger
 
 	work     *Work
@@ -37,13 +38,13 @@ func newJob(in *Ingest, p *partition, r repair.Job) *job {
 	if p.number > 0 {
 		log = log.With("partition", p.number)
 	}
-	source := Recovery
+	source := delivery.Recovery
 	if r.Method == repair.Search {
-		source = Search
+		source = delivery.Search
 	}
 	return &job{
 		Job: r, in: in, partition: p, log: log, client: in.cfg.Clients[0], reached: r.Window.From,
-		sieve: sieve{format: in.cfg.Stream.Format, judge: p.judge, partition: p.number, source: source},
+		decoder: delivery.NewDecoder(in.cfg.Stream.Format, delivery.Origin{Partition: p.number, Source: source}, p.judge),
 	}
 }
 
@@ -129,25 +130,25 @@ func (j *job) request(ctx context.Context, rest coverage.Interval) *xapi.Problem
 
 // bring queues what of some lines is new. It waits for room until ctx ends.
 func (j *job) bring(ctx context.Context, lines [][]byte) (said *xapi.Problem, err error) {
-	out := j.sieve.sift(lines, j.in.now(), nil)
-	j.in.observer.Arrived(j.partition.number, out.counts)
-	for _, n := range out.counts.New {
+	out := j.decoder.Decode(lines, j.in.now(), delivery.Opening{})
+	j.in.observer.Arrived(j.partition.number, out.Counts)
+	for _, n := range out.Counts.New {
 		j.posts += n
 	}
-	if out.taking.newest.After(j.newest) {
-		j.newest = out.taking.newest
+	if out.Arrival.Newest.After(j.newest) {
+		j.newest = out.Arrival.Newest
 	}
-	if out.read == nil {
-		return out.problem, nil
+	if out.Read == nil {
+		return out.Problem, nil
 	}
-	for i := range out.read.Events {
-		e := &out.read.Events[i]
+	for i := range out.Read.Events {
+		e := &out.Read.Events[i]
 		e.Stripped = j.stripped[e.Snowflake]
 	}
-	if err := j.in.delivery.put(ctx, out.read); err != nil {
+	if err := j.in.queue.Put(ctx, out.Read); err != nil {
 		return nil, fmt.Errorf("waiting for room in the queue: %w", err)
 	}
-	return out.problem, nil
+	return out.Problem, nil
 }
 
 // reach records that everything of the window up to a moment has been brought.

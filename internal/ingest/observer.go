@@ -3,6 +3,7 @@ package ingest
 import (
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/delivery"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
@@ -19,7 +20,7 @@ type Observer interface {
 	// to wait for the connect budget or for others that went first.
 	Waited(partition int, d time.Duration)
 	// Arrived is called after each read that held anything but heartbeats.
-	Arrived(partition int, c Counts)
+	Arrived(partition int, c delivery.Counts)
 	// Accounted is called for each partition once a second.
 	Accounted(partition int, a Account)
 	// Held is called once a second with the bytes that wait in the queue and

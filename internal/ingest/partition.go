@@ -9,6 +9,7 @@ import (
 
 	"github.com/xconnect-dev/xconnect/internal/coverage"
 	"github.com/xconnect-dev/xconnect/internal/dedupe"
+	"github.com/xconnect-dev/xconnect/internal/delivery"
 	"github.com/xconnect-dev/xconnect/internal/repair"
 )
 
@@ -82,7 +83,7 @@ func (p *partition) owes(at time.Time) { p.begin(at.Add(-p.overlap)) }
 // Both happen in one step. Another connection that finds these events known
 // may prove their time at any moment, and until they are acknowledged that
 // must not count as delivered.
-func (p *partition) judge(now time.Time, claim *dedupe.Claim, keys []dedupe.Key, verdicts []dedupe.Verdict, repaired bool) ([]dedupe.Verdict, settle) {
+func (p *partition) judge(now time.Time, claim *dedupe.Claim, keys []dedupe.Key, verdicts []dedupe.Verdict, repaired bool) ([]dedupe.Verdict, delivery.Settle) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	verdicts = p.window.Judge(now, claim, keys, verdicts)
@@ -97,13 +98,13 @@ func (p *partition) judge(now time.Time, claim *dedupe.Claim, keys []dedupe.Key,
 	return verdicts, nil
 }
 
-func (p *partition) track() settle {
+func (p *partition) track() delivery.Settle {
 	p.seq++
 	done := p.tracker.Track(p.seq, 1)
-	return func(r *Read, f fate) {
+	return func(r *delivery.Read, fate delivery.Fate) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if f == rejected {
+		if fate == delivery.Rejected {
 			p.rejected(r)
 		}
 		if seq := done(); seq != nil {
@@ -183,8 +184,8 @@ func (p *partition) measure(late []time.Duration) {
 }
 
 // rejected records that the output refused the events of a read for good.
-func (p *partition) rejected(r *Read) {
-	oldest, newest := r.created()
+func (p *partition) rejected(r *delivery.Read) {
+	oldest, newest := r.Created()
 	p.ledger.Rejected(oldest, newest, len(r.Events))
 }
 

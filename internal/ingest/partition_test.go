@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/xconnect-dev/xconnect/internal/dedupe"
+	"github.com/xconnect-dev/xconnect/internal/delivery"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
@@ -40,7 +41,7 @@ func (p *partition) arrives(id uint64) (acknowledge func()) {
 	if settle == nil {
 		return nil
 	}
-	return func() { settle(nil, acknowledged) }
+	return func() { settle(nil, delivery.Acknowledged) }
 }
 
 func (p *partition) expectDelivered(t *testing.T, what string, now, want float64) {
@@ -89,9 +90,9 @@ func TestATwinsProofWaitsForWhatTheOtherBrought(t *testing.T) {
 
 func TestRejectedEventsStandInTheLedger(t *testing.T) {
 	p := testPartition(t)
-	p.rejected(&Read{Received: sec(9), Events: []Event{{Created: sec(3).UnixMilli()}, {Created: sec(1).UnixMilli()}}})
-	p.rejected(&Read{Received: sec(9), Events: []Event{{Created: sec(2).UnixMilli()}}})
-	p.rejected(&Read{Received: sec(20), Events: []Event{{}}}) // does not say when it was created
+	p.rejected(&delivery.Read{Received: sec(9), Events: []delivery.Event{{Created: sec(3).UnixMilli()}, {Created: sec(1).UnixMilli()}}})
+	p.rejected(&delivery.Read{Received: sec(9), Events: []delivery.Event{{Created: sec(2).UnixMilli()}}})
+	p.rejected(&delivery.Read{Received: sec(20), Events: []delivery.Event{{}}}) // does not say when it was created
 	got := p.ledger.Record().Rejections
 	if len(got) != 2 || got[0].Events != 3 || !got[0].Oldest.Equal(sec(1)) || !got[0].Newest.Equal(sec(3)) ||
 		got[1].Events != 1 || !got[1].Newest.Equal(sec(20)) {

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/delivery"
 	"github.com/xconnect-dev/xconnect/internal/repair"
 	"github.com/xconnect-dev/xconnect/internal/simulator"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
@@ -35,11 +36,11 @@ type unobserved struct {
 	waits []time.Duration
 }
 
-func (*unobserved) Connected(int, int)     {}
-func (*unobserved) Arrived(int, Counts)    {}
-func (*unobserved) Accounted(int, Account) {}
-func (*unobserved) Held(int64, int64)      {}
-func (*unobserved) Rejected(int)           {}
+func (*unobserved) Connected(int, int)           {}
+func (*unobserved) Arrived(int, delivery.Counts) {}
+func (*unobserved) Accounted(int, Account)       {}
+func (*unobserved) Held(int64, int64)            {}
+func (*unobserved) Rejected(int)                 {}
 
 func (*unobserved) Waited(int, time.Duration)           {}
 func (*unobserved) Repaired(int, string, time.Duration) {}

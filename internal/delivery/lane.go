@@ -1,4 +1,4 @@
-package ingest
+package delivery
 
 import (
 	"context"
@@ -6,13 +6,13 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// lane is a queue of reads with a bound in bytes. There is one for live events
-// and a smaller one for repaired ones, so that a repair never takes the room
-// that the live stream needs. Its queue is guarded by the delivery's lock.
+// lane is a line of reads with a bound in bytes. There is one for live events
+// and a smaller one for repaired ones, so that a repair never uses the room
+// that the live stream needs. Its reads are guarded by the queue's lock.
 type lane struct {
 	max   int64
 	room  *semaphore.Weighted // bytes that may still be queued
-	queue []*Read
+	reads []*Read
 	bytes int64
 }
 
@@ -25,16 +25,16 @@ func (l *lane) reserve(ctx context.Context, r *Read) error { return l.room.Acqui
 func (l *lane) cost(r *Read) int64 { return min(r.bytes, l.max) }
 
 func (l *lane) append(r *Read) {
-	l.queue = append(l.queue, r)
+	l.reads = append(l.reads, r)
 	l.bytes += r.bytes
 }
 
-// take removes the first n reads and returns them.
-func (l *lane) take(n int) []*Read {
-	reads := append([]*Read(nil), l.queue[:n]...)
-	clear(l.queue[:n])
-	if l.queue = l.queue[n:]; len(l.queue) == 0 {
-		l.queue = nil
+// pop removes the first n reads and returns them.
+func (l *lane) pop(n int) []*Read {
+	reads := append([]*Read(nil), l.reads[:n]...)
+	clear(l.reads[:n])
+	if l.reads = l.reads[n:]; len(l.reads) == 0 {
+		l.reads = nil
 	}
 	var released int64
 	for _, r := range reads {
