@@ -111,7 +111,7 @@ func TestDedupeOfAllThreadsSharesAWindow(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if a.window.Window != nil {
+	if a.window.window != nil {
 		t.Error("the window outlives its processors")
 	}
 }

@@ -129,8 +129,7 @@ func (d *dedupeProcessor) Process(_ context.Context, m *service.Message) (servic
 	if claim == nil {
 		claim = &dedupe.Claim{}
 	}
-	var verdict [1]dedupe.Verdict
-	switch d.window.Judge(time.Now(), claim, []dedupe.Key{key}, verdict[:0])[0] {
+	switch d.window.judge(claim, key) {
 	case dedupe.Duplicate:
 		d.duplicates.Incr(1)
 		return nil, nil
@@ -202,9 +201,17 @@ func scannedKey(payload []byte, format xapi.Format, known bool) (key dedupe.Key,
 // sharedWindow is the window of all instances of one processor: Benthos makes
 // one for each thread of a pipeline.
 type sharedWindow struct {
-	mu        sync.Mutex
+	mu        sync.Mutex // guards what follows
 	instances int
-	*dedupe.Window
+	window    *dedupe.Window
+}
+
+// judge tells whether a message has passed before.
+func (s *sharedWindow) judge(claim *dedupe.Claim, key dedupe.Key) dedupe.Verdict {
+	var verdict [1]dedupe.Verdict
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.window.Judge(time.Now(), claim, []dedupe.Key{key}, verdict[:0])[0]
 }
 
 // windowKey finds the window of a processor among a stream's resources.
@@ -223,7 +230,7 @@ func shareWindow(res *service.Resources, capacity int, maxAge time.Duration) (*s
 	defer shared.mu.Unlock()
 	if shared.instances == 0 {
 		var err error
-		if shared.Window, err = dedupe.NewWindow(capacity, maxAge); err != nil {
+		if shared.window, err = dedupe.NewWindow(capacity, maxAge); err != nil {
 			return nil, err
 		}
 	}
@@ -236,6 +243,6 @@ func (s *sharedWindow) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.instances--; s.instances == 0 {
-		s.Window = nil
+		s.window = nil
 	}
 }

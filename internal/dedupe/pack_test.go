@@ -79,7 +79,7 @@ func TestRestoredKeysAreDuplicatesAndFound(t *testing.T) {
 	w.Judge(now, claim, ids(1, 4), nil)
 	w.Judge(now, &Claim{}, ids(4, 6), nil)
 	claim.Acknowledge()
-	seen := w.Seen(func(snowflake uint64, at time.Time) bool { return snowflake >= 2 && at.Equal(now) })
+	seen := w.Look(0, func(snowflake uint64, at time.Time) bool { return snowflake >= 2 || at.Equal(now) })
 	var keys []Key
 	for _, s := range seen {
 		if s.Claim.Acknowledged() {

@@ -3,6 +3,7 @@ package dedupe
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strconv"
@@ -139,6 +140,66 @@ func TestReachIsTheAgeOfTheOldestKeyOfAFullWindow(t *testing.T) {
 	}
 }
 
+// A look through all pieces finds what the window remembers, whatever came and in
+// whatever order, unless it was seen again and again while others came.
+func TestPiecesHoldWhatIsRemembered(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 4))
+		w := window(t, 1+r.IntN(40), 0)
+		claims := map[Key]*Claim{}
+		for range 300 {
+			k := Snowflake(uint64(1 + r.IntN(100)))
+			claim := &Claim{}
+			if r.IntN(5) == 0 {
+				w.File(now, k, claim)
+				claims[k] = claim
+			} else if w.Judge(now, claim, []Key{k}, nil)[0] == New {
+				claims[k] = claim
+			}
+		}
+		found := map[Key]bool{}
+		for piece := range w.Pieces() {
+			if n := len(w.order.blocks[piece]); n > blockMax {
+				t.Fatalf("seed %d: a piece of %d keys", seed, n)
+			}
+			for _, s := range w.Look(piece, func(uint64, time.Time) bool { return true }) {
+				found[s.Key] = true
+				if s.Claim != claims[s.Key] {
+					t.Fatalf("seed %d: another claim than the key has", seed)
+				}
+			}
+		}
+		late := 0 // first seen more than a window ago
+		for _, k := range w.seen.Keys() {
+			if !found[k] {
+				late++
+			}
+		}
+		if late > w.seen.Len()/2 {
+			t.Fatalf("seed %d: %d of %d keys are not found", seed, late, w.seen.Len())
+		}
+		if w.Look(w.Pieces(), func(uint64, time.Time) bool { return true }) != nil {
+			t.Fatalf("seed %d: a piece beyond the last", seed)
+		}
+	}
+}
+
+func TestAKeyIsFiledUnderAnotherClaim(t *testing.T) {
+	w := window(t, 10, 0)
+	first, second := &Claim{}, &Claim{}
+	k := ids(1, 2)
+	w.Judge(now, second, k, nil)
+	w.File(now, k[0], first)
+	for claim, want := range map[*Claim]Verdict{first: Retry, second: Duplicate} {
+		if got := w.Judge(now, claim, k, nil)[0]; got != want {
+			t.Errorf("verdict %v, want %v", got, want)
+		}
+	}
+	if n := len(w.order.blocks[0]); n != 1 {
+		t.Errorf("a key stands %d times in the order", n)
+	}
+}
+
 // The window as the connections of a firehose use it: keys new, keys that a
 // redundant copy brings again, from one goroutine and from forty, which share
 // twenty windows or one.
@@ -158,10 +219,10 @@ func BenchmarkWindow(b *testing.B) {
 	} {
 		b.Run(c.what, func(b *testing.B) {
 			before := heap()
-			windows := make([]*Window, c.windows)
+			windows := make([]owned, c.windows)
 			for i := range windows {
-				windows[i], _ = NewWindow(keys/c.windows, 0)
-				judgeAll(windows[i], uint64(i), 0, keys/c.windows, perRead)
+				windows[i].Window, _ = NewWindow(keys/c.windows, 0)
+				judgeAll(&windows[i], uint64(i), 0, keys/c.windows, perRead)
 			}
 			perKey := float64(heap()-before) / keys
 			each := b.N/c.goroutines + 1
@@ -173,7 +234,7 @@ func BenchmarkWindow(b *testing.B) {
 				if !c.known {
 					from = keys + g*each
 				}
-				running.Go(func() { judgeAll(windows[w], uint64(w), from, each, perRead) })
+				running.Go(func() { judgeAll(&windows[w], uint64(w), from, each, perRead) })
 			}
 			running.Wait()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "keys/s")
@@ -183,9 +244,15 @@ func BenchmarkWindow(b *testing.B) {
 	}
 }
 
+// owned is a window and the lock of its owner.
+type owned struct {
+	sync.Mutex
+	*Window
+}
+
 // judgeAll shows a window n keys of a series, from one on, in reads; those it
 // was filled with come again after the last.
-func judgeAll(w *Window, series uint64, from, n, perRead int) {
+func judgeAll(w *owned, series uint64, from, n, perRead int) {
 	claim := &Claim{}
 	keys := make([]Key, perRead)
 	var verdicts []Verdict
@@ -197,7 +264,9 @@ func judgeAll(w *Window, series uint64, from, n, perRead int) {
 			}
 			keys[i] = Snowflake(series<<56 | uint64(at)<<20)
 		}
+		w.Lock()
 		verdicts = w.Judge(now, claim, keys[:min(perRead, n-done)], verdicts[:0])
+		w.Unlock()
 	}
 }
 
@@ -206,4 +275,19 @@ func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// What a caller holds its lock for: a look through one of the pieces of a
+// million keys.
+func BenchmarkLook(b *testing.B) {
+	w := owned{}
+	w.Window, _ = NewWindow(1_000_000, 0)
+	judgeAll(&w, 0, 0, 2_000_000, 64)
+	longest := time.Duration(0)
+	for n := 0; b.Loop(); n++ {
+		began := time.Now()
+		w.Look(n%w.Pieces(), func(id uint64, at time.Time) bool { return id>>20%100 == 0 })
+		longest = max(longest, time.Since(began))
+	}
+	b.ReportMetric(float64(longest.Microseconds()), "us/longest")
 }

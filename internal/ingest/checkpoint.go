@@ -240,9 +240,11 @@ func (p *partition) repeatable(gaps []coverage.Interval) []dedupe.Key {
 			keys = append(keys, k)
 		}
 	}
-	for _, s := range p.window.Seen(around(gaps)) {
-		if s.Claim.Acknowledged() {
-			keys = append(keys, s.Key)
+	for piece := range p.window.Pieces() {
+		for _, s := range p.window.Look(piece, around(gaps)) {
+			if s.Claim.Acknowledged() {
+				keys = append(keys, s.Key)
+			}
 		}
 	}
 	return keys

@@ -17,7 +17,9 @@ const edge = 2 * time.Minute
 func (p *partition) hold(i coverage.Interval) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.holdKeys(p.window.Seen(around([]coverage.Interval{i})))
+	for piece := range p.window.Pieces() {
+		p.holdKeys(p.window.Look(piece, around([]coverage.Interval{i})))
+	}
 }
 
 func (p *partition) holdKeys(seen []dedupe.Sighting) {

@@ -247,7 +247,7 @@ func (in *Ingest) tellForgetting(now time.Time) {
 		return
 	}
 	for _, p := range in.parts {
-		reach, forgets := p.window.Reach(now)
+		reach, forgets := p.remembers(now)
 		if !forgets || reach >= maxBackfill {
 			continue
 		}

@@ -174,6 +174,13 @@ func (p *partition) receive(next step) {
 	p.steps = append(p.steps, next)
 }
 
+// remembers is how far back the window remembers.
+func (p *partition) remembers(now time.Time) (reach time.Duration, forgets bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.window.Reach(now)
+}
+
 // measure counts how late live events arrived.
 func (p *partition) measure(late []time.Duration) {
 	p.mu.Lock()
