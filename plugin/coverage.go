@@ -45,6 +45,6 @@ func CheckpointOf(config []byte) (Checkpoint, error) {
 
 // Read returns what is stored under one of the keys. A process that writes it
 // is not disturbed.
-func (c Checkpoint) Read(ctx context.Context, res *service.Resources, key string) (checkpoint.Record, error) {
+func (c Checkpoint) Read(ctx context.Context, res *service.Resources, key string) (checkpoint.Saved, error) {
 	return checkpoint.Read(ctx, cacheStore{res, c.Cache}, key)
 }

@@ -348,9 +348,9 @@ func inputConfig(conf *service.ParsedConfig, res *service.Resources, dial dialer
 	cfg.Stream = stream
 	cfg.Logger = newLogger(res.Logger())
 	cfg.Observer = newMetrics(res.Metrics())
-	cfg.Pulse = ingest.NewPulse()
+	cfg.Stalls = ingest.NewStallDetector()
 
-	client := xapi.Config{Stalls: cfg.Pulse, UserAgent: userAgent(), Dial: dial}
+	client := xapi.Config{Stalls: cfg.Stalls, UserAgent: userAgent(), Dial: dial}
 	p := parser{conf: conf}
 	client.BaseURL = p.string(fieldBaseURL)
 	client.Parameters = p.stringMap(fieldParameters)

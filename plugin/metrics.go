@@ -110,7 +110,7 @@ func count(c *service.MetricCounter, n int, labels ...string) {
 	}
 }
 
-func (m *metrics) Accounted(partition int, a ingest.Account) {
+func (m *metrics) Accounted(partition int, a ingest.Status) {
 	p := partitionName(partition)
 	m.gaps.Set(int64(a.Gaps), p)
 	m.open.SetFloat64(a.Open.Seconds(), p)
@@ -136,7 +136,7 @@ func (m *metrics) Repairing(jobs map[string]int) {
 
 func (m *metrics) Left(connects int) { m.budget.Set(int64(connects)) }
 
-func (m *metrics) Held(queued, inFlight int64) {
+func (m *metrics) Buffered(queued, inFlight int64) {
 	m.queue.Set(queued)
 	m.inFlight.Set(inFlight)
 }

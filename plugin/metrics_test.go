@@ -8,6 +8,7 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 
+	"github.com/xconnect-dev/xconnect/internal/account"
 	"github.com/xconnect-dev/xconnect/internal/ingest"
 )
 
@@ -77,7 +78,7 @@ func TestUndeliveredGoesByXsClock(t *testing.T) {
 	if err := env.RegisterBatchInput("observed", service.NewConfigSpec(),
 		func(_ *service.ParsedConfig, res *service.Resources) (service.BatchInput, error) {
 			at := time.Now().Add(time.Hour)
-			newMetrics(res.Metrics()).Accounted(0, ingest.Account{At: at, DeliveredUntil: at.Add(-3 * time.Second)})
+			newMetrics(res.Metrics()).Accounted(0, ingest.Status{Status: account.Status{At: at, DeliveredUntil: at.Add(-3 * time.Second)}})
 			return &fourMessages{}, nil
 		}); err != nil {
 		t.Fatal(err)

@@ -12,8 +12,8 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/urfave/cli/v2"
 
+	"github.com/xconnect-dev/xconnect/internal/account"
 	"github.com/xconnect-dev/xconnect/internal/checkpoint"
-	"github.com/xconnect-dev/xconnect/internal/ingest"
 )
 
 // coverageCommand shows what a pipeline has delivered, from the checkpoints
@@ -62,13 +62,13 @@ func showCoverage(c *cli.Context) error {
 
 // accounted is what a partition's checkpoint says.
 type accounted struct {
-	checkpoint.Record
-	account ingest.Record
+	checkpoint.Saved
+	account account.Record
 }
 
 // readAccount reads the payload of a checkpoint, with all times in UTC.
-func readAccount(r checkpoint.Record) (accounted, error) {
-	a := accounted{Record: r}
+func readAccount(r checkpoint.Saved) (accounted, error) {
+	a := accounted{Saved: r}
 	if r.Payload == nil {
 		return a, fmt.Errorf("checkpoint %q: nothing has been saved yet", r.Key)
 	}
@@ -81,7 +81,7 @@ func readAccount(r checkpoint.Record) (accounted, error) {
 }
 
 // utc changes the zone in which the record's times are shown.
-func utc(r *ingest.Record) {
+func utc(r *account.Record) {
 	times := []*time.Time{&r.Start}
 	for n := range r.Done {
 		times = append(times, &r.Done[n].From, &r.Done[n].To)

@@ -10,8 +10,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/account"
 	"github.com/xconnect-dev/xconnect/internal/coverage"
-	"github.com/xconnect-dev/xconnect/internal/ingest"
 )
 
 // printAccounts writes a table for each partition.
@@ -98,7 +98,7 @@ type accountJSON struct {
 	CoveredSeconds float64              `json:"covered_seconds"`
 	Gaps           []coverage.Interval  `json:"gaps"`
 	GapSeconds     float64              `json:"gap_seconds"`
-	Jobs           []ingest.Work        `json:"jobs"` // that were running when it was saved
+	Jobs           []account.Work       `json:"jobs"` // that were running when it was saved
 	Searched       []coverage.Search    `json:"searched"`
 	Lost           []coverage.Loss      `json:"lost"`
 	LostSeconds    map[string]float64   `json:"lost_seconds,omitempty"` // by reason

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/account"
 	"github.com/xconnect-dev/xconnect/internal/checkpoint"
 	"github.com/xconnect-dev/xconnect/internal/coverage"
-	"github.com/xconnect-dev/xconnect/internal/ingest"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -30,12 +30,12 @@ func eventful(t *testing.T) accounted {
 	l.Delivered(minutes(15, 20))
 	l.Reopen(minutes(19, 20))
 	l.Rejected(noon.Add(time.Minute), noon.Add(2*time.Minute), 4)
-	payload, err := json.Marshal(ingest.Record{Record: l.Record(), Jobs: []ingest.Work{
+	payload, err := json.Marshal(account.Record{Snapshot: l.Snapshot(), Jobs: []account.Work{
 		{Method: "recovery", Window: minutes(19, 22), Since: noon.Add(23 * time.Minute), Reached: noon.Add(21 * time.Minute), Events: 9}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := readAccount(checkpoint.Record{Key: "x_stream.3", SavedAt: noon.Add(20 * time.Minute), Payload: payload,
+	a, err := readAccount(checkpoint.Saved{Key: "x_stream.3", SavedAt: noon.Add(20 * time.Minute), Payload: payload,
 		Identity: checkpoint.Identity{Host: "api.x.com", Stream: "firehose", Partition: 3}})
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func TestPrintJSON(t *testing.T) {
 }
 
 func TestCheckpointWithoutPayloadIsNone(t *testing.T) {
-	if _, err := readAccount(checkpoint.Record{Key: "x_stream.1"}); err == nil || !strings.Contains(err.Error(), "x_stream.1") {
+	if _, err := readAccount(checkpoint.Saved{Key: "x_stream.1"}); err == nil || !strings.Contains(err.Error(), "x_stream.1") {
 		t.Errorf("%v", err)
 	}
 }

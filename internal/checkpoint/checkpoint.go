@@ -49,8 +49,8 @@ func Final(err error) bool {
 	return errors.Is(err, ErrDamaged) || errors.Is(err, ErrForeign) || errors.Is(err, ErrNewer) || errors.Is(err, ErrOwned)
 }
 
-// Record is what was saved last.
-type Record struct {
+// Saved is what was saved last.
+type Saved struct {
 	Key      string
 	Identity Identity
 	SavedAt  time.Time // by the clock of the process that saved it
@@ -59,21 +59,21 @@ type Record struct {
 
 // BelongsTo returns ErrForeign when the record is not of the stream and
 // partition that identity names.
-func (r Record) BelongsTo(identity Identity) error { return foreign(r.Key, r.Identity, identity) }
+func (r Saved) BelongsTo(identity Identity) error { return foreign(r.Key, r.Identity, identity) }
 
 // Read returns the record under key without owning it: a process that writes it
 // is not disturbed. Where nothing was ever saved it returns ErrNotFound, and
 // ErrDamaged or ErrNewer where the record cannot be read.
-func Read(ctx context.Context, store Store, key string) (Record, error) {
+func Read(ctx context.Context, store Store, key string) (Saved, error) {
 	s, err := look(ctx, timed{store}, key)
 	if err != nil {
-		return Record{}, err
+		return Saved{}, err
 	}
 	r := s.newest()
 	if r == nil {
-		return Record{}, fmt.Errorf("checkpoint %q %w", key, ErrNotFound)
+		return Saved{}, fmt.Errorf("checkpoint %q %w", key, ErrNotFound)
 	}
-	return Record{Key: key, Identity: r.Identity, SavedAt: r.SavedAt, Payload: r.Payload}, nil
+	return Saved{Key: key, Identity: r.Identity, SavedAt: r.SavedAt, Payload: r.Payload}, nil
 }
 
 // callTimeout bounds one call to the store. One that hangs would otherwise hold

@@ -130,7 +130,7 @@ func TestRecordOfAnotherStreamIsRefused(t *testing.T) {
 				if waited := time.Since(began); waited != 0 {
 					t.Errorf("refused after %v", waited)
 				}
-				other := Record{Key: key, Identity: r.Identity}
+				other := Saved{Key: key, Identity: r.Identity}
 				if err := other.BelongsTo(filtered); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), name) {
 					t.Errorf("the record alone: %v", err)
 				}

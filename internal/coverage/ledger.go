@@ -57,10 +57,10 @@ func NewLedger(start time.Time) *Ledger {
 // Received records that all of i has reached this process.
 func (l *Ledger) Received(i Interval) { l.settled.Add(i) }
 
-// Reopen takes i out of what was received and delivered: events of that period
+// Uncover takes i out of what was received and delivered: events of that period
 // may still have been on their way. What is lost or searched stays so. Where i
 // reaches back over the start, the account begins with it.
-func (l *Ledger) Reopen(i Interval) {
+func (l *Ledger) Uncover(i Interval) {
 	if i.From.Before(l.start) && !i.To.Before(l.start) {
 		l.start = i.From
 	}
@@ -76,8 +76,17 @@ func (l *Ledger) Reopen(i Interval) {
 	}
 }
 
-// Delivered records that everything of i has been acknowledged by the output.
-func (l *Ledger) Delivered(i Interval) { l.done.Add(i) }
+// Deliver records that everything of i has been acknowledged by the output.
+func (l *Ledger) Deliver(i Interval) { l.done.Add(i) }
+
+// Delivered returns what of some periods, which are in order, is covered,
+// searched or lost.
+func (l *Ledger) Delivered(of []Interval) (parts []Interval) {
+	for _, i := range of {
+		parts = append(parts, l.done.Within(i)...)
+	}
+	return parts
+}
 
 // Searched records that what a search found of a period has been acknowledged
 // by the output.
@@ -137,6 +146,20 @@ func (l *Ledger) Rejected(oldest, newest time.Time, events int) {
 // IsOpen reports whether that moment is neither received nor lost.
 func (l *Ledger) IsOpen(at time.Time) bool {
 	return !l.settled.Covers(Interval{at, at.Add(1)})
+}
+
+// IsUndelivered reports whether that moment is neither covered, searched nor
+// lost.
+func (l *Ledger) IsUndelivered(at time.Time) bool {
+	return !l.done.Covers(Interval{at, at.Add(1)})
+}
+
+// IsGone reports whether that moment is lost, or was searched: nothing brings
+// it from the stream any more.
+func (l *Ledger) IsGone(at time.Time) bool {
+	holds := func(i Interval) bool { return !at.Before(i.From) && at.Before(i.To) }
+	return slices.ContainsFunc(l.losses, func(loss Loss) bool { return holds(loss.Interval) }) ||
+		slices.ContainsFunc(l.searches, func(s Search) bool { return holds(s.Interval) })
 }
 
 // Open returns the gaps up to now: periods that are neither received nor lost,

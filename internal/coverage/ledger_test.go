@@ -36,7 +36,7 @@ func TestReopenedPeriodIsOpenButNeverLostTwice(t *testing.T) {
 	l.Received(span(0, 10))
 	l.Lost(span(10, 20), "gone")
 	l.Received(span(20, 30))
-	l.Reopen(span(5, 30))
+	l.Uncover(span(5, 30))
 	if got, want := l.Open(at(40)), []Interval{span(5, 10), span(20, 40)}; !slices.Equal(got, want) {
 		t.Errorf("open: %v, want %v", got, want)
 	}
@@ -50,8 +50,8 @@ func TestDeliveredUntilStopsAtTheFirstHole(t *testing.T) {
 	if got := l.DeliveredUntil(at(9)); !got.Equal(at(0)) {
 		t.Errorf("with nothing delivered: %v", got)
 	}
-	l.Delivered(span(0, 10))
-	l.Delivered(span(20, 30))
+	l.Deliver(span(0, 10))
+	l.Deliver(span(20, 30))
 	if got := l.DeliveredUntil(at(30)); !got.Equal(at(10)) {
 		t.Errorf("before the hole is lost: %v, want %v", got, at(10))
 	}
@@ -76,7 +76,7 @@ func TestLedgerAccountsForEveryMoment(t *testing.T) {
 			case 1:
 				l.Lost(i, "a reason")
 			case 2:
-				l.Reopen(i.Intersect(span(5, end)))
+				l.Uncover(i.Intersect(span(5, end)))
 			}
 		}
 		var lost Set

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Record is a ledger as it is kept across a restart. It holds what was
+// Snapshot is a ledger as it is kept across a restart. It holds what was
 // acknowledged, not what was merely received: the rest must come again.
-type Record struct {
+type Snapshot struct {
 	Start time.Time `json:"start"`
 	// Done is covered, searched or lost.
 	Done        []Interval         `json:"done"`
@@ -17,9 +17,9 @@ type Record struct {
 	Rejections  []Rejection        `json:"rejections,omitempty"`
 }
 
-// Record returns the ledger's record. It shares no memory with the ledger.
-func (l *Ledger) Record() Record {
-	r := Record{
+// Snapshot returns the ledger's record. It shares no memory with the ledger.
+func (l *Ledger) Snapshot() Snapshot {
+	r := Snapshot{
 		Start: l.start, Done: l.done.Intervals(), Losses: slices.Clone(l.losses),
 		Searches: slices.Clone(l.searches), Rejections: slices.Clone(l.rejected),
 	}
@@ -33,7 +33,7 @@ func (l *Ledger) Record() Record {
 }
 
 // Ledger returns the ledger that goes on from the record.
-func (r Record) Ledger() *Ledger {
+func (r Snapshot) Ledger() *Ledger {
 	l := NewLedger(r.Start)
 	for _, i := range r.Done {
 		l.done.Add(i)
@@ -47,7 +47,7 @@ func (r Record) Ledger() *Ledger {
 }
 
 // End is the newest moment of what is done, and Start when nothing is.
-func (r Record) End() time.Time {
+func (r Snapshot) End() time.Time {
 	end := r.Start
 	for _, i := range r.Done {
 		end = maxTime(end, i.To)
@@ -57,7 +57,7 @@ func (r Record) End() time.Time {
 
 // Covered returns the periods whose events have all been delivered, oldest
 // first: what is done, without what is lost and what was only searched.
-func (r Record) Covered() []Interval {
+func (r Snapshot) Covered() []Interval {
 	var covered Set
 	for _, i := range r.Done {
 		covered.Add(i)
@@ -72,4 +72,4 @@ func (r Record) Covered() []Interval {
 }
 
 // Gaps returns the periods up to a moment that are not done, oldest first.
-func (r Record) Gaps(until time.Time) []Interval { return r.Ledger().Open(until) }
+func (r Snapshot) Gaps(until time.Time) []Interval { return r.Ledger().Open(until) }

@@ -17,7 +17,7 @@ func whatever(seed uint64, end int) *Ledger {
 		switch r.IntN(6) {
 		case 0, 1:
 			l.Received(i)
-			l.Delivered(i)
+			l.Deliver(i)
 		case 2:
 			l.Received(i)
 		case 3:
@@ -25,7 +25,7 @@ func whatever(seed uint64, end int) *Ledger {
 		case 4:
 			l.Searched(Search{Interval: i, Left: [][]string{nil, {"rule 1: bio:"}}[r.IntN(2)]})
 		case 5:
-			l.Reopen(i.Intersect(span(5, end)))
+			l.Uncover(i.Intersect(span(5, end)))
 		}
 	}
 	l.Rejected(at(7), at(9), 3)
@@ -38,17 +38,17 @@ func TestRecordKeepsWhatIsDone(t *testing.T) {
 	const end = 60
 	for seed := range uint64(300) {
 		l := whatever(seed, end)
-		b, err := json.Marshal(l.Record())
+		b, err := json.Marshal(l.Snapshot())
 		if err != nil {
 			t.Fatal(err)
 		}
-		var r Record
+		var r Snapshot
 		if err := json.Unmarshal(b, &r); err != nil {
 			t.Fatal(err)
 		}
 		again := r.Ledger()
-		if !reflect.DeepEqual(again.Record(), l.Record()) {
-			t.Fatalf("seed %d: %+v, and before %+v", seed, again.Record(), l.Record())
+		if !reflect.DeepEqual(again.Snapshot(), l.Snapshot()) {
+			t.Fatalf("seed %d: %+v, and before %+v", seed, again.Snapshot(), l.Snapshot())
 		}
 		for s := 5; s < end; s++ {
 			moment := span(s, s+1)
@@ -66,15 +66,15 @@ func TestRecordKeepsWhatIsDone(t *testing.T) {
 func TestRecordTellsCoveredFromSearchedAndLost(t *testing.T) {
 	l := NewLedger(at(0))
 	l.Received(span(0, 10))
-	l.Delivered(span(0, 10))
+	l.Deliver(span(0, 10))
 	l.Lost(span(10, 20), "gone")
 	l.Received(span(20, 30))
 	l.Searched(Search{Interval: span(20, 25)})
 	l.Searched(Search{Interval: span(25, 30)})
 	l.Received(span(30, 40))
-	l.Delivered(span(30, 40))
+	l.Deliver(span(30, 40))
 	l.Received(span(40, 50)) // not acknowledged
-	r := l.Record()
+	r := l.Snapshot()
 	if got, want := r.Covered(), []Interval{span(0, 10), span(30, 40)}; !slices.Equal(got, want) {
 		t.Errorf("covered %v, want %v", got, want)
 	}
@@ -103,15 +103,15 @@ func TestLossesThatFollowEachOtherAreOne(t *testing.T) {
 func TestReopeningReachesBackOverTheStart(t *testing.T) {
 	l := NewLedger(at(10))
 	l.Received(span(10, 20))
-	l.Delivered(span(10, 20))
-	l.Reopen(span(5, 15))
+	l.Deliver(span(10, 20))
+	l.Uncover(span(5, 15))
 	if got, want := l.Open(at(20)), []Interval{span(5, 15)}; !slices.Equal(got, want) {
 		t.Errorf("open %v, want %v", got, want)
 	}
-	if got, want := l.Record().Gaps(at(20)), []Interval{span(5, 15)}; !slices.Equal(got, want) {
+	if got, want := l.Snapshot().Gaps(at(20)), []Interval{span(5, 15)}; !slices.Equal(got, want) {
 		t.Errorf("owed after a restart %v, want %v", got, want)
 	}
-	l.Reopen(span(0, 2))
+	l.Uncover(span(0, 2))
 	if got, want := l.Open(at(20)), []Interval{span(5, 15)}; !slices.Equal(got, want) {
 		t.Errorf("what lies before the start is owed: open %v", got)
 	}

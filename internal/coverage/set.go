@@ -86,6 +86,18 @@ func (s *Set) Missing(i Interval) []Interval {
 	return missing
 }
 
+// Within returns the parts of i that are in the set, oldest first.
+func (s *Set) Within(i Interval) []Interval {
+	var parts []Interval
+	first, end := s.touching(i)
+	for _, o := range s.spans[first:end] {
+		if part := o.Intersect(i); !part.Empty() {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
+
 // Covers reports whether every moment of i is in the set.
 func (s *Set) Covers(i Interval) bool { return len(s.Missing(i)) == 0 }
 

@@ -58,7 +58,7 @@ func (d *Decoder) Decode(lines [][]byte, now time.Time, o Opening) Decoded {
 		d.claim = &dedupe.Claim{}
 	}
 	var settle Settle
-	d.verdicts, settle = d.judge(now, d.claim, d.keys, d.verdicts[:0], d.origin.Source.repaired())
+	d.verdicts, settle = d.judge(now, d.claim, d.keys, d.verdicts[:0])
 	d.date(events, now, o, &out)
 	// A claim is new with each read, so a retry under it can only be a second
 	// copy within the read.

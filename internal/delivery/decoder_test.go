@@ -23,7 +23,7 @@ func post(second float64, text string) []byte {
 
 // judgeBy is a Judge that knows a window and no more.
 func judgeBy(w *dedupe.Window) Judge {
-	return func(now time.Time, claim *dedupe.Claim, keys []dedupe.Key, verdicts []dedupe.Verdict, _ bool) ([]dedupe.Verdict, Settle) {
+	return func(now time.Time, claim *dedupe.Claim, keys []dedupe.Key, verdicts []dedupe.Verdict) ([]dedupe.Verdict, Settle) {
 		verdicts = w.Judge(now, claim, keys, verdicts)
 		if !slices.Contains(verdicts, dedupe.New) {
 			return verdicts, nil

@@ -2,12 +2,12 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/account"
 	"github.com/xconnect-dev/xconnect/internal/admission"
 	"github.com/xconnect-dev/xconnect/internal/delivery"
 	"github.com/xconnect-dev/xconnect/internal/repair"
@@ -44,26 +44,26 @@ type connection struct {
 	failing    string    // the reason that was last logged, while no attempt succeeds
 	garbageAt  time.Time // when garbage was last logged
 
-	current   atomic.Pointer[current] // nil: not up
-	reopening atomic.Bool             // ended by us, see reopen
+	response atomic.Pointer[response] // the one that is up; nil: none
 }
 
-// current is the connection that is up.
-type current struct {
-	conn *xapi.Connection
-	span *span
+// response is one response that is being read.
+type response struct {
+	conn     *xapi.Connection
+	mark     *account.Watermark
+	reopened atomic.Bool // we ended it, see reopen
 }
 
 // reopen ends the connection so that it is opened again with backfill, and
 // reports whether there was one to end. With onlySettled it leaves one alone
 // whose own backfill would have to begin anew.
 func (c *connection) reopen(onlySettled bool) bool {
-	now := c.current.Load()
-	if now == nil || onlySettled && !c.partition.settled(now.span) {
+	r := c.response.Load()
+	if r == nil || onlySettled && !c.partition.settled(r.mark) {
 		return false
 	}
-	c.reopening.Store(true)
-	_ = now.conn.Close()
+	r.reopened.Store(true)
+	_ = r.conn.Close()
 	return true
 }
 
@@ -76,7 +76,7 @@ func newConnection(in *Ingest, p *partition, number int) *connection {
 		in: in, partition: p, number: number, log: log,
 		client:     in.cfg.Clients[(number-1)%len(in.cfg.Clients)],
 		reconnects: admission.NewSchedule(in.cfg.Jitter),
-		decoder:    delivery.NewDecoder(in.cfg.Stream.Format, delivery.Origin{Partition: p.number, Connection: number}, p.judge),
+		decoder:    delivery.NewDecoder(in.cfg.Stream.Format, delivery.Origin{Partition: p.number, Connection: number}, p.Judge),
 	}
 }
 
@@ -123,26 +123,24 @@ func (c *connection) once(ctx context.Context) admission.Ending {
 	conn, minutes, problem := c.open(ctx)
 	if problem != nil {
 		// Nothing covers the stream since: a later connection asks for it.
-		c.partition.owes(began)
+		c.partition.owe(began)
 		return admission.Ending{Problem: problem}
 	}
 	defer conn.Close()
 	defer c.in.closed(c.partition)
 	opened := wall(conn.Opened()).Add(conn.Skew())
-	c.partition.begin(opened)
 	c.in.opened(c, opened)
-	sp := c.partition.opened(opened, time.Duration(minutes)*time.Minute)
-	defer c.partition.ended(sp)
+	mark, gaps := c.partition.opened(opened, time.Duration(minutes)*time.Minute)
+	defer c.partition.ended(mark)
 	c.welcome(conn, minutes)
-	for _, gap := range c.partition.certain(opened) {
-		c.partition.hold(gap)
-	}
+	c.partition.pin(gaps)
 	c.in.repairGaps()
-	c.current.Store(&current{conn, sp})
-	defer c.current.Store(nil)
+	r := &response{conn: conn, mark: mark}
+	c.response.Store(r)
+	defer c.response.Store(nil)
 
-	end := c.consume(ctx, conn, sp)
-	if c.reopening.CompareAndSwap(true, false) {
+	end := c.consume(ctx, r)
+	if r.reopened.Load() {
 		end.Problem = &xapi.Problem{Class: xapi.Network, Reason: "reopened", Sent: true, Title: "opened again with backfill, for a gap that no reconnect would close"}
 	}
 	end.Opened = true
@@ -157,12 +155,12 @@ func (c *connection) open(ctx context.Context) (conn *xapi.Connection, minutes i
 	var refusal *xapi.Problem
 	for asked := 0; ; asked++ {
 		if err := c.in.admit(ctx, c); err != nil {
-			return nil, 0, asProblem(err)
+			return nil, 0, xapi.AsProblem(err)
 		}
 		now := c.in.now()
 		minutes = 0
 		if asked < 2 && c.in.mayBackfill(now) {
-			minutes = c.partition.backfill(now, c.in.cfg.ConnectTimeout)
+			minutes = c.partition.minutes(now, c.in.cfg.ConnectTimeout)
 		}
 		conn, problem = c.in.dial(ctx, c, c.request(minutes))
 		if problem != nil && minutes > 0 && refusesBackfill(problem) {
@@ -185,8 +183,9 @@ func refusesBackfill(p *xapi.Problem) bool {
 	return p.Class == xapi.BadRequest || p.Class == xapi.Forbidden
 }
 
-// consume reads conn until it ends or ctx does.
-func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *span) (end admission.Ending) {
+// consume reads a response until it ends or ctx does.
+func (c *connection) consume(ctx context.Context, r *response) (end admission.Ending) {
+	conn := r.conn
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	silence := watchSilence(c.in.cfg.SilenceTimeout, conn)
@@ -199,7 +198,7 @@ func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *spa
 			_ = conn.Close() // the next one tells X's time anew
 			return
 		}
-		c.prove(sp, wall(proof).Add(skew), time.Since(proof))
+		c.prove(r.mark, wall(proof).Add(skew), time.Since(proof))
 	})
 	var said announcement
 	var oversized int64
@@ -210,12 +209,12 @@ func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *spa
 			return end
 		}
 		if err != nil {
-			end.Problem = said.orElse(silence.orElse(asProblem(err)))
+			end.Problem = said.orElse(silence.orElse(xapi.AsProblem(err)))
 			return end
 		}
 		c.lines = lines
 		now := wall(time.Now()).Add(skew)
-		out := c.decoder.Decode(lines, now, delivery.Opening{At: sp.opened, Unsettled: !sp.settled})
+		out := c.decoder.Decode(lines, now, delivery.Opening{At: r.mark.Opened(), Unsettled: !r.mark.Settled()})
 		out.Counts.Oversized = int(conn.Oversized() - oversized)
 		oversized = conn.Oversized()
 		if out.Problem != nil {
@@ -223,10 +222,9 @@ func (c *connection) consume(ctx context.Context, conn *xapi.Connection, sp *spa
 		}
 		end.Data = end.Data || out.Arrival.Data
 		c.observe(out)
-		a := out.Arrival
-		sp.take(now, taking{lines: a.Lines, data: a.Data, newest: a.Newest}, a.Old)
+		c.partition.arrived(r.mark, now, out.Arrival)
 		if err := c.enqueue(ctx, out, silence); err != nil {
-			end.Problem = asProblem(err)
+			end.Problem = xapi.AsProblem(err)
 			return end
 		}
 	}
@@ -248,15 +246,14 @@ func (a announcement) orElse(p *xapi.Problem) *xapi.Problem {
 
 // prove moves the coverage, now that all that had arrived by proof, which was
 // so long ago, is queued.
-func (c *connection) prove(sp *span, proof time.Time, ago time.Duration) {
-	for _, gap := range c.partition.prove(sp, proof) {
+func (c *connection) prove(mark *account.Watermark, proof time.Time, ago time.Duration) {
+	late := c.decoder.DrainLateness()
+	if ago >= time.Second {
+		late = nil // only while we keep up is a delay X's and not our own
+	}
+	for _, gap := range c.partition.proved(mark, proof, late) {
 		c.log.Info("gap closed by backfill", "period", gap.String(), "seconds", gap.Duration().Seconds())
 		c.in.observer.Repaired(c.partition.number, string(repair.Backfill), gap.Duration())
-	}
-	late := c.decoder.DrainLateness()
-	if ago < time.Second {
-		// Only while we keep up is a delay X's and not our own.
-		c.partition.measure(late)
 	}
 }
 
@@ -328,14 +325,6 @@ func (c *connection) report(end admission.Ending, wait time.Duration) {
 	case wait >= admission.HTTPMax:
 		log.Error("connecting still fails")
 	}
-}
-
-func asProblem(err error) *xapi.Problem {
-	var p *xapi.Problem
-	if errors.As(err, &p) {
-		return p
-	}
-	return &xapi.Problem{Class: xapi.Network, Reason: "unknown", Err: err}
 }
 
 // silence ends a connection on which heartbeats come but no data. The zero

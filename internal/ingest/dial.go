@@ -50,7 +50,7 @@ func (in *Ingest) await(ctx context.Context, ask func() (granted bool, again tim
 func (in *Ingest) ask(c *connection, asked time.Time) (granted bool, again time.Time) {
 	granted, again, uncovered := in.askOrWait(c)
 	if uncovered {
-		c.partition.owes(asked) // nothing covers the stream until then
+		c.partition.owe(asked) // nothing covers the stream until then
 	}
 	return granted, again
 }
@@ -98,7 +98,7 @@ func (in *Ingest) dial(ctx context.Context, c *connection, r xapi.Request) (*xap
 func (in *Ingest) send(ctx context.Context, client *xapi.Client, r xapi.Request) (*xapi.Connection, xapi.Limits, *xapi.Problem) {
 	conn, err := client.Open(ctx, r)
 	if err != nil {
-		p := asProblem(err)
+		p := xapi.AsProblem(err)
 		if !p.Date.IsZero() {
 			in.setSkew(xapi.Skew(p.Date, time.Now()))
 		}
@@ -171,7 +171,7 @@ func (in *Ingest) backfillRefused(now time.Time) (news bool) {
 	in.planning.Lock()
 	defer in.planning.Unlock()
 	in.planner.NoBackfill(now)
-	news, in.refusalTold = !in.refusalTold, true
+	news, in.refusalLogged = !in.refusalLogged, true
 	return news
 }
 
@@ -226,4 +226,24 @@ func (in *Ingest) newlyWaiting(now time.Time) (without []int, redundant int, unt
 		in.namedWaiting = append([]int{}, without...) // not nil, even where all have a connection
 	}
 	return without, redundant, until, news
+}
+
+// dialRepair opens a connection for a repair, once the budget can spare one.
+func (in *Ingest) dialRepair(ctx context.Context, r xapi.Request) (*xapi.Connection, *xapi.Problem) {
+	err := in.await(ctx, func() (bool, time.Time) {
+		now := in.now()
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		return in.admission.AskRepair(now)
+	})
+	if err != nil {
+		return nil, xapi.AsProblem(err)
+	}
+	conn, limits, problem := in.send(ctx, in.cfg.Clients[0], r)
+	now := in.now()
+	in.mu.Lock()
+	in.admission.RepairAnswered(now, limits, problem)
+	in.mu.Unlock()
+	in.changed.Broadcast()
+	return conn, problem
 }

@@ -15,10 +15,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/account"
 	"github.com/xconnect-dev/xconnect/internal/admission"
-	"github.com/xconnect-dev/xconnect/internal/dedupe"
 	"github.com/xconnect-dev/xconnect/internal/delivery"
 	"github.com/xconnect-dev/xconnect/internal/repair"
+	"github.com/xconnect-dev/xconnect/internal/repair/run"
 	"github.com/xconnect-dev/xconnect/internal/wait"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
@@ -26,6 +27,8 @@ import (
 const (
 	// spread is the time between the first connects of two connections.
 	spread = 50 * time.Millisecond
+	// accounting is the time between two looks at the state of all partitions.
+	accounting = time.Second
 	// forgettingEvery bounds how often a window that is too small is logged.
 	forgettingEvery = time.Hour
 )
@@ -63,7 +66,7 @@ type Config struct {
 	// again until it is acknowledged.
 	DropRejected bool
 
-	Pulse    *Pulse
+	Stalls   *StallDetector
 	Observer Observer
 	Logger   *slog.Logger
 	// Jitter returns a number in [0, 1); nil: a random one. Each wait is
@@ -80,22 +83,23 @@ type Ingest struct {
 	parts       []*partition
 	connections []*connection
 
-	forgetting time.Time // when a window that is too small was last logged
+	forgetting time.Time // when a window that is too small was last logged; of the accounting
 
 	startOnce sync.Once
 	ctx       context.Context
 	cancel    context.CancelFunc
 	running   sync.WaitGroup
 
-	planning    sync.Mutex
-	planner     *repair.Planner
-	refusalTold bool // that X refuses backfill
+	runner *run.Runner
 
-	mu           sync.Mutex
-	searches     map[string]*admission.Budget // of requests to search endpoints, by name
-	skew         time.Duration                // X's clock minus ours, as last seen
-	admission    *admission.Admission         // made at the start
-	waiting      map[*connection]time.Time    // for the connect budget, and until when
+	planning      sync.Mutex // guards what follows, and the gapSince of partitions
+	planner       *repair.Planner
+	refusalLogged bool // that X refuses backfill
+
+	mu           sync.Mutex                // guards what follows
+	skew         time.Duration             // X's clock minus ours, as last seen
+	admission    *admission.Admission      // made at the start
+	waiting      map[*connection]time.Time // for the connect budget, and until when
 	waitingSince time.Time
 	namedWaiting []int       // partitions of them that the log has named; nil: nothing was said
 	changed      wait.Signal // of admission
@@ -109,23 +113,26 @@ func New(cfg Config) (*Ingest, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	in := &Ingest{
 		cfg: cfg, log: cfg.Logger, observer: cfg.Observer,
-		waiting: map[*connection]time.Time{}, planner: repair.New(cfg.Repair), searches: map[string]*admission.Budget{},
+		waiting: map[*connection]time.Time{}, planner: repair.New(cfg.Repair),
 		ctx: ctx, cancel: cancel,
 	}
 	numbers := cfg.Stream.Select(cfg.Partitions)
 	for _, n := range numbers {
-		window, err := dedupe.NewWindow(cfg.DedupeCapacity/len(numbers), cfg.DedupeMaxAge)
+		p, err := newPartition(n, cfg, cfg.DedupeCapacity/len(numbers))
 		if err != nil {
 			cancel()
 			return nil, err
 		}
-		p := newPartition(n, cfg, window)
 		if !cfg.StartFrom.IsZero() {
-			p.begin(cfg.StartFrom)
+			p.do(func(a *account.Account) { a.Begin(cfg.StartFrom) })
 		}
 		in.parts = append(in.parts, p)
 	}
 	in.queue = delivery.NewQueue(cfg.QueueBytes, cfg.InFlightBytes, cfg.MaxBatch, in.bound)
+	in.runner = &run.Runner{
+		Stream: cfg.Stream, Client: cfg.Clients[0], Queue: in.queue, Dial: in.dialRepair, Now: in.now,
+		Observer: cfg.Observer, Logger: cfg.Logger, MaxBatch: cfg.MaxBatch, StripOperators: cfg.StripOperators,
+	}
 	return in, nil
 }
 
@@ -151,7 +158,8 @@ func (in *Ingest) start() {
 			in.connections = append(in.connections, newConnection(in, p, n+1))
 		}
 	}
-	in.running.Go(func() { in.cfg.Pulse.run(in.ctx, in.account) })
+	in.running.Go(func() { in.cfg.Stalls.run(in.ctx) })
+	in.running.Go(in.account)
 	in.running.Go(in.connect)
 }
 
@@ -227,13 +235,31 @@ func (in *Ingest) now() time.Time {
 	return wall(time.Now()).Add(in.skew)
 }
 
-// account reports the state of all partitions, once a second.
+// account takes stock once a second, until the Ingest is closed.
 func (in *Ingest) account() {
+	tick := time.NewTicker(accounting)
+	defer tick.Stop()
+	for {
+		in.takeStock()
+		select {
+		case <-tick.C:
+		case <-in.ctx.Done():
+			return
+		}
+	}
+}
+
+// takeStock reports the state of all partitions, and lets their gaps be repaired.
+func (in *Ingest) takeStock() {
 	now := in.now()
 	for _, p := range in.parts {
-		in.observer.Accounted(p.number, p.account(now))
+		s := p.status(now)
+		if in.ctx.Err() != nil {
+			return // connections that we end leave gaps that nobody has to see
+		}
+		in.observer.Accounted(p.number, s)
 	}
-	in.observer.Held(in.queue.Size())
+	in.observer.Buffered(in.queue.Size())
 	in.observer.Left(in.connectsLeft(now))
 	in.repairGaps()
 	in.tellWaiting(now)
@@ -248,13 +274,13 @@ func (in *Ingest) tellForgetting(now time.Time) {
 	}
 	for _, p := range in.parts {
 		reach, forgets := p.remembers(now)
-		if !forgets || reach >= maxBackfill {
+		if !forgets || reach >= account.MaxBackfill {
 			continue
 		}
 		in.forgetting = now
 		in.log.Warn("the dedupe window remembers less than a backfill may bring again, so repeats can pass after a disconnection; "+
 			"raise dedupe.capacity (and dedupe.max_age, if it is set)", "stream", in.cfg.Stream.Name,
-			"remembers", reach.Round(time.Second).String(), "backfill_reaches_back", maxBackfill.String(), "capacity", in.cfg.DedupeCapacity)
+			"remembers", reach.Round(time.Second).String(), "backfill_reaches_back", account.MaxBackfill.String(), "capacity", in.cfg.DedupeCapacity)
 		return
 	}
 }

@@ -22,10 +22,10 @@ type Observer interface {
 	// Arrived is called after each read that held anything but heartbeats.
 	Arrived(partition int, c delivery.Counts)
 	// Accounted is called for each partition once a second.
-	Accounted(partition int, a Account)
-	// Held is called once a second with the bytes that wait in the queue and
+	Accounted(partition int, s Status)
+	// Buffered is called once a second with the bytes that wait in the queue and
 	// the bytes that are handed out and unacknowledged.
-	Held(queued, inFlight int64)
+	Buffered(queued, inFlight int64)
 	// Repaired is called when a backfill or a job has closed that much of a gap.
 	Repaired(partition int, method string, closed time.Duration)
 	// Repairing is called with the number of jobs that run, by method.

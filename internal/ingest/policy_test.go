@@ -38,8 +38,8 @@ type unobserved struct {
 
 func (*unobserved) Connected(int, int)           {}
 func (*unobserved) Arrived(int, delivery.Counts) {}
-func (*unobserved) Accounted(int, Account)       {}
-func (*unobserved) Held(int64, int64)            {}
+func (*unobserved) Accounted(int, Status)        {}
+func (*unobserved) Buffered(int64, int64)        {}
 func (*unobserved) Rejected(int)                 {}
 
 func (*unobserved) Waited(int, time.Duration)           {}
@@ -61,11 +61,11 @@ func ingestOf(t *testing.T, dial func(context.Context, string, string) (net.Conn
 		Stream: stream, Connections: 1, ConnectTimeout: 10 * time.Second, MaxLineBytes: 4 << 20,
 		QueueBytes: 64 << 20, InFlightBytes: 256 << 20, MaxBatch: 1000,
 		Overlap: stream.Overlap, Repair: repair.Config{Methods: []repair.Method{repair.Backfill}}, DedupeCapacity: 100_000,
-		Pulse: NewPulse(), Observer: &unobserved{}, Logger: slog.New(slog.DiscardHandler), Jitter: noJitter,
+		Stalls: NewStallDetector(), Observer: &unobserved{}, Logger: slog.New(slog.DiscardHandler), Jitter: noJitter,
 	}
 	client, err := xapi.NewClient(xapi.Config{
 		BaseURL: "http://127.0.0.1", Credentials: xapi.BearerToken("simulator"),
-		ConnectTimeout: cfg.ConnectTimeout, Dial: dial, Stalls: cfg.Pulse,
+		ConnectTimeout: cfg.ConnectTimeout, Dial: dial, Stalls: cfg.Stalls,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -2,10 +2,10 @@ package ingest
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/account"
 	"github.com/xconnect-dev/xconnect/internal/coverage"
 	"github.com/xconnect-dev/xconnect/internal/repair"
 	"github.com/xconnect-dev/xconnect/internal/wait"
@@ -14,22 +14,14 @@ import (
 // repairGaps lets the planner decide what becomes of all gaps now, and does as
 // it says.
 func (in *Ingest) repairGaps() {
-	in.planning.Lock()
-	defer in.planning.Unlock()
-	if in.ctx.Err() != nil {
+	now := in.now()
+	plan, news, jobs, ok := in.plan(now)
+	if !ok {
 		return
 	}
-	now := in.now()
-	var gaps []repair.Gap
-	for _, p := range in.parts {
-		due := in.connectDue(p, now)
-		certain := p.certain(now)
-		in.tellGap(p, certain, now)
-		for _, gap := range certain {
-			gaps = append(gaps, repair.Gap{Partition: p.number, Interval: gap, BackfillDue: due})
-		}
+	for _, n := range news {
+		in.tellGap(n)
 	}
-	plan := in.planner.Plan(now, gaps)
 	for _, loss := range plan.Lost {
 		in.lose(loss)
 	}
@@ -43,44 +35,84 @@ func (in *Ingest) repairGaps() {
 		in.forecast(f)
 	}
 	for _, r := range plan.Start {
-		j := newJob(in, in.partition(r.Partition), r)
-		in.running.Go(func() { in.carryOut(j) })
+		in.running.Go(func() { in.carryOut(r) })
 	}
-	in.observer.Repairing(in.jobs())
+	in.observer.Repairing(jobs)
 }
 
-// tellGap logs when a partition begins to have gaps, and when none is left.
-func (in *Ingest) tellGap(p *partition, certain []coverage.Interval, now time.Time) {
-	switch {
-	case len(certain) > 0 && p.gapSince.IsZero():
-		p.gapSince = now
-		in.logOf(p.number).Warn("a gap has opened", "period", certain[0].Hull(certain[len(certain)-1]).String())
-	case len(certain) == 0 && !p.gapSince.IsZero() && p.connected():
-		in.logOf(p.number).Info("no gap is open any more", "after", now.Sub(p.gapSince).Round(time.Second).String())
-		p.gapSince = time.Time{}
+// plan asks the planner. It is not ok once the Ingest is closed. The gaps are
+// looked at under the planner's lock, or a job that ends meanwhile would be
+// started again.
+func (in *Ingest) plan(now time.Time) (plan repair.Plan, news []gapNews, jobs map[string]int, ok bool) {
+	in.planning.Lock()
+	defer in.planning.Unlock()
+	if in.ctx.Err() != nil {
+		return plan, nil, nil, false
 	}
+	var gaps []repair.Gap
+	for _, p := range in.parts {
+		due := in.connectDue(p, now)
+		var open []coverage.Interval
+		up := false
+		p.do(func(a *account.Account) { open, up = a.Gaps(now), a.Up() })
+		if n, is := p.gapNews(open, up, now); is {
+			news = append(news, n)
+		}
+		for _, gap := range open {
+			gaps = append(gaps, repair.Gap{Partition: p.number, Interval: gap, BackfillDue: due})
+		}
+	}
+	plan = in.planner.Plan(now, gaps)
+	return plan, news, in.jobs(), true
+}
+
+// gapNews says that a partition begins to have gaps, or that none is left.
+type gapNews struct {
+	partition int
+	opened    coverage.Interval // from the first to the last; empty: none is left
+	after     time.Duration     // since the log told of the first
+}
+
+// gapNews tells what is new of the gaps of a partition. Ingest.planning is held.
+func (p *partition) gapNews(open []coverage.Interval, up bool, now time.Time) (n gapNews, is bool) {
+	n.partition = p.number
+	switch {
+	case len(open) > 0 && p.gapSince.IsZero():
+		p.gapSince = now
+		n.opened = open[0].Hull(open[len(open)-1])
+		return n, true
+	case len(open) == 0 && !p.gapSince.IsZero() && up:
+		n.after = now.Sub(p.gapSince)
+		p.gapSince = time.Time{}
+		return n, true
+	}
+	return n, false
+}
+
+func (in *Ingest) tellGap(n gapNews) {
+	if n.opened.Empty() {
+		in.logOf(n.partition).Info("no gap is open any more", "after", n.after.Round(time.Second).String())
+		return
+	}
+	in.logOf(n.partition).Warn("a gap has opened", "period", n.opened.String())
 }
 
 // carryOut runs a job to its end, and plans anew.
-func (in *Ingest) carryOut(j *job) {
-	began := time.Now()
-	outcome := j.run(in.ctx)
+func (in *Ingest) carryOut(j repair.Job) {
+	outcome, events := in.runner.Run(in.ctx, j, in.partition(j.Partition))
 	wait.Sleep(in.ctx, redundantPause) // until X has noticed that the slot is free
 	if j.Method == repair.Recovery && outcome == repair.NoAccess {
 		for _, p := range in.parts {
-			p.closeSeams()
+			p.do((*account.Account).CloseSeams)
 		}
 	}
 	in.planning.Lock()
-	in.planner.Ended(in.now(), j.Job, outcome, j.posts)
+	in.planner.Ended(in.now(), j, outcome, events)
 	in.planning.Unlock()
-	if outcome == repair.Done {
-		j.log.Info("repaired", "events", j.posts, "took", time.Since(began).Round(time.Millisecond).String())
-	}
 	in.repairGaps()
 }
 
-// jobs counts those that run by method.
+// jobs counts those that run by method. Ingest.planning is held.
 func (in *Ingest) jobs() map[string]int {
 	running := map[string]int{string(repair.Recovery): 0, string(repair.Search): 0}
 	for _, r := range in.planner.Jobs() {
@@ -100,7 +132,9 @@ func (in *Ingest) partition(number int) *partition {
 
 // lose records that nothing will bring a period any more.
 func (in *Ingest) lose(loss repair.Loss) {
-	for _, part := range in.partition(loss.Partition).lose(loss.Interval, loss.Reason) {
+	var lost []coverage.Interval
+	in.partition(loss.Partition).do(func(a *account.Account) { lost = a.Lost(loss.Interval, loss.Reason) })
+	for _, part := range lost {
 		in.logOf(loss.Partition).Error("events are lost", "period", part.String(), "seconds", part.Duration().Seconds(), "reason", loss.Reason)
 	}
 }
@@ -141,84 +175,4 @@ func (in *Ingest) reopen(partition int) {
 			}
 		}
 	}
-}
-
-// certain returns the gaps that no live connection may still prove. While a
-// partition has no connection it returns none: its newest gap is not known
-// before the next opening.
-func (p *partition) certain(now time.Time) []coverage.Interval {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ledger == nil || len(p.spans) == 0 {
-		return nil
-	}
-	return p.doubtful(now, anySpan)
-}
-
-// Work is a job that is running, as a record shows it.
-type Work struct {
-	Method  string            `json:"method"`
-	Window  coverage.Interval `json:"window"`
-	Since   time.Time         `json:"since"`
-	Reached time.Time         `json:"reached"` // everything of the window up to here has been brought
-	Events  int               `json:"events"`
-}
-
-// begun notes a job that is running.
-func (p *partition) begun(j repair.Job, at time.Time) *Work {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	w := &Work{Method: string(j.Method), Window: j.Window, Since: at, Reached: j.Window.From}
-	p.works = append(p.works, w)
-	return w
-}
-
-// over notes that a job runs no more.
-func (p *partition) over(w *Work) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.works = slices.DeleteFunc(p.works, func(o *Work) bool { return o == w })
-}
-
-// connected reports whether a connection of the partition is up.
-func (p *partition) connected() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.spans) > 0
-}
-
-// repaired records that a job has brought everything of a period, and returns
-// how much of it was missing.
-func (p *partition) repaired(i coverage.Interval, w *Work, events int) (closed time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	w.Reached, w.Events = i.To, events
-	closed = p.missing(i)
-	p.receive(step{proven: i})
-	return closed
-}
-
-// searched records that a search has brought what it could of a period.
-func (p *partition) searched(s coverage.Search, w *Work, events int) (closed time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	w.Reached, w.Events = s.To, events
-	closed = p.missing(s.Interval)
-	p.receive(step{proven: s.Interval, search: &s})
-	return closed
-}
-
-func (p *partition) missing(i coverage.Interval) (total time.Duration) {
-	for _, gap := range p.ledger.Open(i.To) {
-		total += gap.Intersect(i).Duration()
-	}
-	return total
-}
-
-// lose records that nothing will bring a period any more, and returns what of
-// it was open.
-func (p *partition) lose(i coverage.Interval, reason string) []coverage.Interval {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.ledger.Lost(i, reason)
 }

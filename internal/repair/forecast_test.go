@@ -33,7 +33,7 @@ func TestForecastOfALossToTheMinute(t *testing.T) {
 	}
 	said, gone := map[int]*coverage.Set{}, map[int]*coverage.Set{}
 	for partition := range 20 {
-		if n := len(w.ledgers[partition].Record().Losses); n >= coverage.MaxEntries/5 {
+		if n := len(w.ledgers[partition].Snapshot().Losses); n >= coverage.MaxEntries/5 {
 			t.Errorf("%d losses of partition %d", n, partition)
 		}
 		said[partition], gone[partition] = new(coverage.Set), new(coverage.Set)

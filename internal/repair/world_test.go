@@ -57,10 +57,10 @@ func (w *world) gap(partition int, from, to time.Duration) coverage.Interval {
 	l := w.ledgers[partition]
 	if l == nil {
 		l = coverage.NewLedger(w.now.Add(-30 * 24 * time.Hour))
-		l.Received(coverage.Interval{From: l.Record().Start, To: w.now})
+		l.Received(coverage.Interval{From: l.Snapshot().Start, To: w.now})
 		w.ledgers[partition] = l
 	}
-	l.Reopen(i)
+	l.Uncover(i)
 	return i
 }
 

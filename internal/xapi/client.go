@@ -37,7 +37,7 @@ type Config struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Stalls tells time in which nobody waited from time in which nothing
 	// came; nil: this process never stands still.
-	Stalls Stalls
+	Stalls StallDetector
 }
 
 // Client opens connections to streams, and asks for rules and past Posts.
@@ -48,7 +48,7 @@ type Client struct {
 	heartbeatTimeout time.Duration
 	maxLineBytes     int
 	parameters       map[string]string
-	stalls           Stalls
+	stalls           StallDetector
 	suspects         suspects
 }
 

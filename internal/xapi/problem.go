@@ -1,6 +1,7 @@
 package xapi
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -67,6 +68,16 @@ type Problem struct {
 	Limits Limits
 	Date   time.Time // X's clock at the answer, in whole seconds; zero: not said
 	Err    error     // the cause, where it is not an answer
+}
+
+// AsProblem is the Problem that err is or wraps, or one of the network that err
+// caused.
+func AsProblem(err error) *Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	return &Problem{Class: Network, Reason: "unknown", Err: err}
 }
 
 // CleanEnd is the Reason of a response that X ended as HTTP means it.

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Stalls knows when this process stood still: stopped by a signal, or paused
+// StallDetector knows when this process stood still: stopped by a signal, or paused
 // with its machine.
-type Stalls interface {
+type StallDetector interface {
 	// StalledSince reports whether the process stood still at any time since t.
 	StalledSince(t time.Time) bool
 }
@@ -26,7 +26,7 @@ const blocked = 5 * time.Millisecond
 // witness of when they arrived.
 type wire struct {
 	timeout time.Duration // 0: no watchdog
-	stalls  Stalls        // nil: the process never stands still
+	stalls  StallDetector // nil: the process never stands still
 
 	mu      sync.Mutex
 	sockets []net.Conn

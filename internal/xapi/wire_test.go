@@ -88,7 +88,7 @@ func TestProof(t *testing.T) {
 
 func TestWatchdog(t *testing.T) {
 	const timeout = 25 * time.Second
-	arm := func(stalls Stalls) (*socket, *memory) {
+	arm := func(stalls StallDetector) (*socket, *memory) {
 		w := &wire{timeout: timeout, stalls: stalls}
 		w.arm()
 		return wired(w)

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/account"
 	"github.com/xconnect-dev/xconnect/internal/checkpoint"
-	"github.com/xconnect-dev/xconnect/internal/ingest"
 	"github.com/xconnect-dev/xconnect/internal/simulator"
 )
 
@@ -234,7 +234,7 @@ func (r *restarts) trails() {
 		r.Error(err)
 		return
 	}
-	var record ingest.Record
+	var record account.Record
 	if err := json.Unmarshal(saved.Payload, &record); err != nil {
 		r.Error(err)
 		return

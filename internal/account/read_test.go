@@ -1,58 +1,62 @@
-package ingest
+package account
 
 import (
 	"testing"
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/coverage"
 	"github.com/xconnect-dev/xconnect/internal/dedupe"
-	"github.com/xconnect-dev/xconnect/internal/delivery"
-	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
-// testPartition is a partition of which the first attempt to connect was made
-// at second 0.
-func testPartition(t *testing.T) *partition {
+// testAccount is the account of a partition of which the first attempt to connect
+// was made at second 0.
+func testAccount(t *testing.T) *Account {
 	t.Helper()
-	window, err := dedupe.NewWindow(1000, 0)
+	a, err := New(Config{Overlap: 30 * time.Second, Heartbeat: 20 * time.Second, Capacity: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newPartition(0, Config{Overlap: 30 * time.Second, DedupeCapacity: 1000, Stream: xapi.Stream{Heartbeat: 20 * time.Second}}, window)
-	p.begin(sec(0))
-	return p
+	a.Begin(sec(0))
+	return a
 }
 
-// connect opens a connection at a second, with minutes of backfill; its number
-// is for the reader of a test.
-func (p *partition) connect(_ int, at float64, minutes int) *span {
-	return p.opened(sec(at), time.Duration(minutes)*time.Minute)
+// connect opens a connection at a second, with minutes of backfill.
+func (a *Account) connect(_ int, at float64, minutes int) *Watermark {
+	return a.Opened(sec(at), time.Duration(minutes)*time.Minute)
 }
 
 // hears tells that a connection heard a heartbeat at a second.
-func (p *partition) hears(sp *span, at float64) {
-	sp.heartbeat(at)
-	p.prove(sp, sec(at))
+func (a *Account) hears(w *Watermark, at float64) {
+	a.heartbeat(w, at)
+	a.Proved(w, sec(at))
 }
 
 // arrives makes a Post arrive, and returns what acknowledges it, or nil when
 // it is a second copy.
-func (p *partition) arrives(id uint64) (acknowledge func()) {
-	_, settle := p.judge(sec(0), &dedupe.Claim{}, []dedupe.Key{dedupe.Snowflake(id)}, nil, false)
-	if settle == nil {
+func (a *Account) arrives(id uint64) (acknowledge func()) {
+	_, ticket := a.Judge(sec(0), &dedupe.Claim{}, []dedupe.Key{dedupe.Snowflake(id)}, nil)
+	if !ticket.Any() {
 		return nil
 	}
-	return func() { settle(nil, delivery.Acknowledged) }
+	return func() { a.Settled(ticket) }
 }
 
-func (p *partition) expectDelivered(t *testing.T, what string, now, want float64) {
+// repaired tells that a recovery has brought all of a period.
+func (a *Account) repaired(i coverage.Interval) {
+	j := a.JobBegan("recovery", i, i.To)
+	a.Recovered(j)
+	a.JobEnded(j)
+}
+
+func (p *Account) expectDelivered(t *testing.T, what string, now, want float64) {
 	t.Helper()
-	if got := p.account(sec(now)).DeliveredUntil; !got.Equal(sec(want)) {
+	if got := p.Status(sec(now)).DeliveredUntil; !got.Equal(sec(want)) {
 		t.Errorf("%s: delivered until second %v, want %v", what, got.Sub(sec(0)).Seconds(), want)
 	}
 }
 
 func TestDeliveryTrailsAcknowledgement(t *testing.T) {
-	p := testPartition(t)
+	p := testAccount(t)
 	sp := p.connect(1, 0, 0)
 	first := p.arrives(1)
 	p.hears(sp, 10)
@@ -71,7 +75,7 @@ func TestDeliveryTrailsAcknowledgement(t *testing.T) {
 // What one connection proves is not delivered as long as an event that the
 // other brought first is not.
 func TestATwinsProofWaitsForWhatTheOtherBrought(t *testing.T) {
-	p := testPartition(t)
+	p := testAccount(t)
 	a, b := p.connect(1, 0, 0), p.connect(2, 0, 0)
 	acknowledge := p.arrives(1) // on a
 	if p.arrives(1) != nil {
@@ -89,11 +93,11 @@ func TestATwinsProofWaitsForWhatTheOtherBrought(t *testing.T) {
 }
 
 func TestRejectedEventsStandInTheLedger(t *testing.T) {
-	p := testPartition(t)
-	p.rejected(&delivery.Read{Received: sec(9), Events: []delivery.Event{{Created: sec(3).UnixMilli()}, {Created: sec(1).UnixMilli()}}})
-	p.rejected(&delivery.Read{Received: sec(9), Events: []delivery.Event{{Created: sec(2).UnixMilli()}}})
-	p.rejected(&delivery.Read{Received: sec(20), Events: []delivery.Event{{}}}) // does not say when it was created
-	got := p.ledger.Record().Rejections
+	a := testAccount(t)
+	a.Refused(sec(1), sec(3), 2)
+	a.Refused(sec(2), sec(2), 1)
+	a.Refused(sec(20), sec(20), 1)
+	got := a.ledger.Snapshot().Rejections
 	if len(got) != 2 || got[0].Events != 3 || !got[0].Oldest.Equal(sec(1)) || !got[0].Newest.Equal(sec(3)) ||
 		got[1].Events != 1 || !got[1].Newest.Equal(sec(20)) {
 		t.Errorf("rejections %v", got)
@@ -101,7 +105,7 @@ func TestRejectedEventsStandInTheLedger(t *testing.T) {
 }
 
 func TestOverlapGrowsWithMeasuredLateness(t *testing.T) {
-	p := testPartition(t)
+	p := testAccount(t)
 	late := make([]time.Duration, 2000)
 	for i := range late {
 		late[i] = time.Second
@@ -109,7 +113,7 @@ func TestOverlapGrowsWithMeasuredLateness(t *testing.T) {
 			late[i] = 50 * time.Second
 		}
 	}
-	p.measure(late)
+	p.Late(late)
 	if got, want := p.margin(), 51*time.Second; got != want {
 		t.Errorf("margin %v, want %v", got, want)
 	}

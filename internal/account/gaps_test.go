@@ -1,4 +1,4 @@
-package ingest
+package account
 
 import (
 	"slices"
@@ -10,11 +10,11 @@ import (
 
 // served is a partition with one connection that has lived from second 0 to
 // 600 and ended.
-func served(t *testing.T) *partition {
-	p := testPartition(t)
+func served(t *testing.T) *Account {
+	p := testAccount(t)
 	sp := p.connect(1, 0, 0)
 	p.hears(sp, 600)
-	p.ended(sp)
+	p.Ended(sp)
 	return p
 }
 
@@ -35,8 +35,8 @@ func TestBackfillMinutes(t *testing.T) {
 		{"a moment, always the most", 0.1, true, 5},
 	} {
 		p := served(t)
-		p.always = c.always
-		if got := p.backfill(sec(600+c.away), connecting); got != c.want {
+		p.cfg.AlwaysMost = c.always
+		if got := p.Backfill(sec(600+c.away), connecting); got != c.want {
 			t.Errorf("%s: %d minutes, want %d", c.what, got, c.want)
 		}
 	}
@@ -46,21 +46,22 @@ func TestBackfillMinutes(t *testing.T) {
 // since, and a second connection for nothing.
 func TestWhatARecoveryClosesIsNotAskedFor(t *testing.T) {
 	p := served(t)
-	p.recovers = true
+	p.cfg.Recovers = true
 	first := p.connect(1, 2000, 5)
-	if got := p.backfill(sec(2001), 10*time.Second); got != 0 {
+	if got := p.Backfill(sec(2001), 10*time.Second); got != 0 {
 		t.Errorf("a second connection asks for %d minutes", got)
 	}
 	p.hears(first, 2100)
-	p.ended(first)
-	if got := p.backfill(sec(2101), 10*time.Second); got != 1 {
+	p.Ended(first)
+	if got := p.Backfill(sec(2101), 10*time.Second); got != 1 {
 		t.Errorf("a reconnect asks for %d minutes, want 1", got)
 	}
 }
 
 func TestNothingIsAskedForBeforeTheFirstAttempt(t *testing.T) {
-	p := newPartition(0, Config{AlwaysBackfill: true}, nil)
-	if got := p.backfill(sec(0), time.Second); got != 0 {
+	p := testAccount(t)
+	p.ledger, p.cfg.AlwaysMost = nil, true
+	if got := p.Backfill(sec(0), time.Second); got != 0 {
 		t.Errorf("%d minutes", got)
 	}
 }
@@ -68,20 +69,20 @@ func TestNothingIsAskedForBeforeTheFirstAttempt(t *testing.T) {
 func TestABackfillClosesItsGap(t *testing.T) {
 	p := served(t)
 	sp := p.connect(1, 700, 5)
-	if got := p.account(sec(700)); got.Open != 130*time.Second {
+	if got := p.Status(sec(700)); got.Open != 130*time.Second {
 		t.Errorf("open %v before the backfill has settled", got.Open)
 	}
-	sp.heartbeat(760)
-	if got := p.prove(sp, sec(760)); len(got) != 1 || got[0] != period(570, 700) {
+	p.heartbeat(sp, 760)
+	if got := p.Proved(sp, sec(760)); len(got) != 1 || got[0] != period(570, 700) {
 		t.Errorf("closed by backfill: %v", got)
 	}
-	if got := p.account(sec(761)); got.Open != 0 {
+	if got := p.Status(sec(761)); got.Open != 0 {
 		t.Errorf("after the backfill has settled: open %v", got.Open)
 	}
 }
 
 // expectOpen compares the partition's gaps up to a second.
-func (p *partition) expectOpen(t *testing.T, what string, until float64, want ...coverage.Interval) {
+func (p *Account) expectOpen(t *testing.T, what string, until float64, want ...coverage.Interval) {
 	t.Helper()
 	if got := p.ledger.Open(sec(until)); !slices.Equal(got, want) {
 		t.Errorf("%s: open %v, want %v", what, got, want)
@@ -89,8 +90,8 @@ func (p *partition) expectOpen(t *testing.T, what string, until float64, want ..
 }
 
 // twins is a partition with two connections that have lived for 600 seconds.
-func twins(t *testing.T) (p *partition, a, b *span) {
-	p = testPartition(t)
+func twins(t *testing.T) (p *Account, a, b *Watermark) {
+	p = testAccount(t)
 	a, b = p.connect(1, 0, 0), p.connect(2, 0, 0)
 	p.hears(a, 600)
 	p.hears(b, 599)
@@ -99,18 +100,18 @@ func twins(t *testing.T) (p *partition, a, b *span) {
 
 func TestOneOfTwoCostsNothing(t *testing.T) {
 	p, a, b := twins(t)
-	p.ended(a)
-	if got := p.backfill(sec(601), 10*time.Second); got != 0 {
+	p.Ended(a)
+	if got := p.Backfill(sec(601), 10*time.Second); got != 0 {
 		t.Errorf("asked for %d minutes while the twin lives", got)
 	}
-	if got := p.account(sec(610)).Open; got != 0 {
+	if got := p.Status(sec(610)).Open; got != 0 {
 		t.Errorf("open %v while the twin lives", got)
 	}
 	again := p.connect(1, 602, 0)
 	p.hears(again, 620)
 	p.hears(b, 619)
 	p.expectOpen(t, "after the twin's proof", 619)
-	p.ended(b)
+	p.Ended(b)
 	p.expectOpen(t, "after the twin's own end", 620)
 }
 
@@ -118,12 +119,12 @@ func TestOneOfTwoCostsNothing(t *testing.T) {
 // its last proof to the opening, and is fetched with the margin.
 func TestATwinThatTurnsOutDead(t *testing.T) {
 	p, a, b := twins(t)
-	p.ended(a)
+	p.Ended(a)
 	again := p.connect(1, 612, 0)
 	p.hears(again, 624)
-	p.ended(b)
+	p.Ended(b)
 	p.expectOpen(t, "after both ends", 624, period(570, 612))
-	if got := p.backfill(sec(625), 10*time.Second); got != 2 {
+	if got := p.Backfill(sec(625), 10*time.Second); got != 2 {
 		t.Errorf("asked for %d minutes, want 2", got)
 	}
 	repairs := p.connect(2, 625, 2)
@@ -133,20 +134,20 @@ func TestATwinThatTurnsOutDead(t *testing.T) {
 
 func TestATwinBeyondItsHeartbeatTimeCountsAsDead(t *testing.T) {
 	p, a, b := twins(t)
-	p.ended(a)
-	if got := p.backfill(sec(619), 0); got != 0 {
+	p.Ended(a)
+	if got := p.Backfill(sec(619), 0); got != 0 {
 		t.Errorf("within the twin's heartbeat time: asked for %d minutes", got)
 	}
-	if got, want := p.backfill(sec(620), 10*time.Second), 1; got != want {
+	if got, want := p.Backfill(sec(620), 10*time.Second), 1; got != want {
 		t.Errorf("beyond it: asked for %d minutes, want %d (20 s, the margin and the connect)", got, want)
 	}
-	if got, want := p.backfill(sec(620.1), 10*time.Second), 2; got != want {
+	if got, want := p.Backfill(sec(620.1), 10*time.Second), 2; got != want {
 		t.Errorf("beyond it: asked for %d minutes, want %d", got, want)
 	}
 	// Its connect brings the gap with the margin, so nothing is asked for again.
 	again := p.connect(1, 621, 2)
-	p.ended(b)
-	if got := p.backfill(sec(626), 0); got != 0 {
+	p.Ended(b)
+	if got := p.Backfill(sec(626), 0); got != 0 {
 		t.Errorf("asked for %d minutes while a backfill is under way", got)
 	}
 	p.hears(again, 690)
@@ -158,22 +159,22 @@ func TestABackfillThatBreaksLeavesTheGapToTheTwin(t *testing.T) {
 	a := p.connect(1, 630, 2)
 	b := p.connect(2, 640, 0) // nothing is asked for: a's backfill is under way
 	p.hears(b, 650)
-	p.ended(a)
+	p.Ended(a)
 	p.expectOpen(t, "the gap, up to the twin's opening", 650, period(570, 640))
-	if got := p.backfill(sec(650), 10*time.Second); got != 2 {
+	if got := p.Backfill(sec(650), 10*time.Second); got != 2 {
 		t.Errorf("asked for %d minutes, want 2", got)
 	}
 }
 
 func TestATwinThatDiesWhileTheOtherConnects(t *testing.T) {
 	p, a, b := twins(t)
-	p.ended(a)
-	if got := p.backfill(sec(605), 10*time.Second); got != 0 {
+	p.Ended(a)
+	if got := p.Backfill(sec(605), 10*time.Second); got != 0 {
 		t.Errorf("asked for %d minutes while the twin lives", got)
 	}
-	p.ended(b)
+	p.Ended(b)
 	p.connect(1, 606, 0)
-	if got := p.backfill(sec(607), 10*time.Second); got != 1 {
+	if got := p.Backfill(sec(607), 10*time.Second); got != 1 {
 		t.Errorf("the twin asks for %d minutes, want 1", got)
 	}
 }
@@ -181,21 +182,22 @@ func TestATwinThatDiesWhileTheOtherConnects(t *testing.T) {
 // The margin before a gap is owed from the moment that it opens until what a
 // repair brings of it is acknowledged, whatever was under way.
 func TestTheMarginBeforeAGapIsOwedUntilItIsDelivered(t *testing.T) {
-	p := testPartition(t)
+	p := testAccount(t)
 	sp := p.connect(1, 0, 0)
 	acknowledge := p.arrives(1)
 	p.hears(sp, 600)
-	p.ended(sp)
+	p.Ended(sp)
 	acknowledge() // an event of before the gap
 	owed := func(what string, want ...coverage.Interval) {
 		t.Helper()
-		if got := p.ledger.Record().Gaps(sec(700)); !slices.Equal(got, want) {
+		if got := p.ledger.Snapshot().Gaps(sec(700)); !slices.Equal(got, want) {
 			t.Errorf("%s: a restart would owe %v, want %v", what, got, want)
 		}
 	}
 	owed("after the end", period(570, 700))
+	p.connect(1, 700, 0) // goes on from there
 	acknowledge = p.arrives(2)
-	p.repaired(period(570, 700), &Work{}, 1)
+	p.repaired(period(570, 700))
 	owed("repaired, and not acknowledged", period(570, 700))
 	acknowledge()
 	owed("acknowledged")

@@ -1,4 +1,4 @@
-package ingest
+package account
 
 import (
 	"testing"
@@ -17,10 +17,17 @@ func period(from, to float64) coverage.Interval {
 
 // heartbeat and event are what a read at that second brought; an event was
 // created at another.
-func (s *span) heartbeat(at float64) { s.take(sec(at), taking{lines: true}, false) }
+func (a *Account) heartbeat(w *Watermark, at float64) { a.Arrived(w, sec(at), Arrival{Lines: true}) }
 
-func (s *span) event(at, created float64) {
-	s.take(sec(at), taking{lines: true, data: true, newest: sec(created)}, sec(created).Before(s.opened))
+func (a *Account) event(w *Watermark, at, created float64) {
+	a.Arrived(w, sec(at), Arrival{Lines: true, Data: true, Newest: sec(created), Old: sec(created).Before(w.opened)})
+}
+
+// watch is the watermark of a connection that was opened at second 0.
+func watch(t *testing.T, backfill time.Duration, dataOnly bool) (*Account, *Watermark) {
+	a := testAccount(t)
+	a.cfg.DataOnly = dataOnly
+	return a, a.Opened(sec(0), backfill)
 }
 
 func expectProof(t *testing.T, what string, got, want coverage.Interval) {
@@ -32,57 +39,57 @@ func expectProof(t *testing.T, what string, got, want coverage.Interval) {
 
 var nothing coverage.Interval
 
-func TestSpanCoversFromOpeningToProof(t *testing.T) {
-	s := newSpan(sec(0), 0, 30*time.Second, false)
-	s.heartbeat(20)
+func TestWatermarkCoversFromOpeningToProof(t *testing.T) {
+	a, s := watch(t, 0, false)
+	a.heartbeat(s, 20)
 	expectProof(t, "a heartbeat", s.prove(sec(20)), period(0, 20))
-	s.event(21, 19)
+	a.event(s, 21, 19)
 	expectProof(t, "an event", s.prove(sec(21)), period(20, 21))
 	expectProof(t, "bytes without a complete line", s.prove(sec(22)), nothing)
 }
 
-func TestSpanWhileTheReaderWasAway(t *testing.T) {
-	s := newSpan(sec(0), 0, 30*time.Second, false)
-	s.event(100, 99)
+func TestWatermarkWhileTheReaderWasAway(t *testing.T) {
+	a, s := watch(t, 0, false)
+	a.event(s, 100, 99)
 	expectProof(t, "before", s.prove(sec(100)), period(0, 100))
 	// The reader was away for ten minutes: what it finds lay there.
-	s.event(700, 120)
+	a.event(s, 700, 120)
 	expectProof(t, "an event created little later", s.prove(sec(100)), nothing)
-	s.event(701, 160)
+	a.event(s, 701, 160)
 	expectProof(t, "an event created a minute later", s.prove(sec(100)), period(100, 130))
 }
 
-func TestSpanWhileTheStreamLags(t *testing.T) {
-	s := newSpan(sec(0), 0, 30*time.Second, false)
-	s.event(100, 99)
+func TestWatermarkWhileTheStreamLags(t *testing.T) {
+	a, s := watch(t, 0, false)
+	a.event(s, 100, 99)
 	expectProof(t, "before", s.prove(sec(100)), period(0, 100))
 	// The bytes trickle: each line was complete just now, and is old.
-	s.event(200, 140)
+	a.event(s, 200, 140)
 	expectProof(t, "an event a minute old", s.prove(sec(200)), period(100, 110))
-	s.event(300, 100)
+	a.event(s, 300, 100)
 	expectProof(t, "a single straggler", s.prove(sec(300)), nothing)
-	s.heartbeat(320)
+	a.heartbeat(s, 320)
 	expectProof(t, "a heartbeat: X has nothing left to send", s.prove(sec(320)), period(110, 320))
 }
 
 func TestBackfillCountsOnceSettled(t *testing.T) {
-	s := newSpan(sec(0), 2*time.Minute, 30*time.Second, false)
+	a, s := watch(t, 2*time.Minute, false)
 	for n := range 7 {
-		s.event(float64(n), -1)
+		a.event(s, float64(n), -1)
 		expectProof(t, "backlog", s.prove(sec(float64(n))), nothing)
 	}
-	s.event(65.9, 65)
+	a.event(s, 65.9, 65)
 	expectProof(t, "before a minute without backlog has passed", s.prove(sec(65.9)), nothing)
-	s.event(66, 65)
+	a.event(s, 66, 65)
 	expectProof(t, "after a minute", s.prove(sec(66)), period(-120, 66))
-	s.heartbeat(70)
+	a.heartbeat(s, 70)
 	expectProof(t, "then", s.prove(sec(70)), period(66, 70))
 }
 
 func TestHeartbeatsProveNothingWhileSilenceIsWatched(t *testing.T) {
-	s := newSpan(sec(0), 0, 30*time.Second, true)
-	s.heartbeat(20)
+	a, s := watch(t, 0, true)
+	a.heartbeat(s, 20)
 	expectProof(t, "a heartbeat", s.prove(sec(20)), nothing)
-	s.event(30, 29)
+	a.event(s, 30, 29)
 	expectProof(t, "an event", s.prove(sec(30)), period(0, 30))
 }

@@ -1,4 +1,4 @@
-package ingest
+package run
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/xconnect-dev/xconnect/internal/admission"
 	"github.com/xconnect-dev/xconnect/internal/coverage"
 	"github.com/xconnect-dev/xconnect/internal/repair"
 	"github.com/xconnect-dev/xconnect/internal/wait"
@@ -26,9 +25,6 @@ const (
 	// searchTries is how often one page is asked for, at doubling intervals,
 	// before the job is broken off.
 	searchTries = 5
-
-	// worthTelling is the shortest wait for X's limit that is logged.
-	worthTelling = time.Minute
 
 	// mostLeft bounds how many rules that were not searched the ledger names.
 	mostLeft = 20
@@ -83,7 +79,7 @@ func (j *job) search(ctx context.Context) repair.Outcome {
 		}
 		capped := errors.Is(err, errCapped)
 		if err != nil && !capped {
-			return s.broken(ctx, asProblem(err))
+			return s.broken(ctx, xapi.AsProblem(err))
 		}
 		if err := s.emit(ctx, posts); err != nil {
 			return repair.Broken
@@ -91,9 +87,8 @@ func (j *job) search(ctx context.Context) repair.Outcome {
 		if capped {
 			return repair.Capped
 		}
-		closed := j.partition.searched(coverage.Search{Interval: part, Left: s.named()}, j.work, j.posts)
-		j.in.observer.Repaired(j.partition.number, string(j.Method), closed)
-		from, j.reached = part.To, part.To
+		j.closed(j.account.Searched(j.entry, coverage.Search{Interval: part, Left: s.named()}, j.events))
+		from = part.To
 	}
 	return repair.Done
 }
@@ -120,7 +115,7 @@ func (s *searcher) plan(rules []xapi.Rule) {
 		case err != nil:
 			s.leave(r, "it cannot be read: "+err.Error())
 			continue
-		case len(missing) > 0 && s.in.cfg.StripOperators:
+		case len(missing) > 0 && s.StripOperators:
 			text, removed, ok := s.endpoint.Strip(r.Value)
 			if !ok {
 				s.leave(r, "search does not have "+strings.Join(missing, ", ")+", and it cannot be taken out")
@@ -213,7 +208,7 @@ func (s *searcher) add(posts map[uint64]*found, e xapi.SearchEvent, q query) (by
 func (s *searcher) emit(ctx context.Context, posts map[uint64]*found) error {
 	s.unique += len(posts)
 	s.stripped = map[uint64]string{}
-	for batch := range slices.Chunk(slices.Sorted(maps.Keys(posts)), s.in.cfg.MaxBatch) {
+	for batch := range slices.Chunk(slices.Sorted(maps.Keys(posts)), s.MaxBatch) {
 		lines := make([][]byte, 0, len(batch))
 		for _, id := range batch {
 			f := posts[id]
@@ -233,7 +228,7 @@ func (s *searcher) emit(ctx context.Context, posts map[uint64]*found) error {
 func (s *searcher) rules(ctx context.Context) (rules []xapi.Rule, problem *xapi.Problem) {
 	problem = s.again(ctx, func() error {
 		var err error
-		rules, err = s.client.Rules(ctx, s.in.cfg.Stream)
+		rules, err = s.Client.Rules(ctx, s.Stream)
 		return err
 	})
 	return rules, problem
@@ -242,16 +237,16 @@ func (s *searcher) rules(ctx context.Context) (rules []xapi.Rule, problem *xapi.
 // page asks for a page at the pace that X allows.
 func (s *searcher) page(ctx context.Context, r xapi.SearchRequest) (page *xapi.SearchPage, problem *xapi.Problem) {
 	problem = s.again(ctx, func() error {
-		s.pace(ctx, r.Endpoint)
+		s.await(ctx, r.Endpoint)
 		var err error
-		page, err = s.client.Search(ctx, r)
+		page, err = s.Client.Search(ctx, r)
 		var limits xapi.Limits
 		if err == nil {
 			limits = page.Limits
 		} else {
-			limits = asProblem(err).Limits
+			limits = xapi.AsProblem(err).Limits
 		}
-		s.in.searchSent(r.Endpoint, limits)
+		s.pace.sent(s.Now(), r.Endpoint, limits)
 		return err
 	})
 	return page, problem
@@ -265,7 +260,7 @@ func (s *searcher) again(ctx context.Context, request func() error) *xapi.Proble
 		if err == nil {
 			return nil
 		}
-		p := asProblem(err)
+		p := xapi.AsProblem(err)
 		switch {
 		case ctx.Err() != nil, p.Class == xapi.Forbidden, p.Class == xapi.BadRequest, p.Class == xapi.UsageCapped, p.Status == http.StatusNotFound, try == searchTries:
 			return p
@@ -275,37 +270,4 @@ func (s *searcher) again(ctx context.Context, request func() error) *xapi.Proble
 			wait.Sleep(ctx, waits.NextBackOff())
 		}
 	}
-}
-
-// pace waits until one more request to a search endpoint may be sent.
-func (s *searcher) pace(ctx context.Context, e xapi.SearchEndpoint) {
-	for ctx.Err() == nil {
-		pause := s.in.searchPause(e)
-		if pause <= 0 {
-			return
-		}
-		if pause > worthTelling {
-			s.log.Info("the search waits for X's limit on requests", "wait", pause.Round(time.Second).String())
-		}
-		wait.Sleep(ctx, pause)
-	}
-}
-
-func (in *Ingest) searchPause(e xapi.SearchEndpoint) time.Duration {
-	now := in.now()
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	b := in.searches[e.Name]
-	if b == nil {
-		b = admission.NewBudget(e.Requests)
-		in.searches[e.Name] = b
-	}
-	return b.Pause(now, e.Pause)
-}
-
-func (in *Ingest) searchSent(e xapi.SearchEndpoint, limits xapi.Limits) {
-	now := in.now()
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.searches[e.Name].Sent(now, limits)
 }

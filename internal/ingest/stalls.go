@@ -7,55 +7,55 @@ import (
 )
 
 const (
-	pulsePeriod = time.Second
-	// pulseLate is how late a beat must be for the process to have stood
+	beatEvery = time.Second
+	// beatLate is how late a beat must be for the process to have stood
 	// still. A busy machine delays a goroutine by tens of milliseconds; a
 	// process that was stopped, or a machine that was paused, by seconds.
-	pulseLate = 2 * time.Second
+	beatLate = 2 * time.Second
 )
 
-// Pulse notices that the whole process stood still, as after SIGSTOP or on a
+// StallDetector notices that the whole process stood still, as after SIGSTOP or on a
 // machine that slept. What arrived meanwhile proves nothing of the moment at
 // which it is read, for X may have cut the connection long before.
 //
 // It goes by the wall clock: the monotonic one does not count a machine's
 // sleep.
-type Pulse struct {
+type StallDetector struct {
 	mu      sync.Mutex
 	beat    time.Time
 	stalled time.Time // end of the latest standstill
 }
 
-// NewPulse makes a pulse that beats once it is run.
-func NewPulse() *Pulse { return &Pulse{} }
+// NewStallDetector makes a detector that beats once it is run.
+func NewStallDetector() *StallDetector { return &StallDetector{} }
 
 // StalledSince reports whether the process stood still at any time since t.
-func (p *Pulse) StalledSince(t time.Time) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.check(wall(time.Now()))
-	return !p.stalled.Before(t)
+func (d *StallDetector) StalledSince(t time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.check(wall(time.Now()))
+	return !d.stalled.Before(t)
 }
 
 // check records a standstill that ended just now. The caller of StalledSince
 // may run before the late beat itself does, so both check.
-func (p *Pulse) check(now time.Time) {
-	if !p.beat.IsZero() && now.Sub(p.beat) > pulsePeriod+pulseLate {
-		p.stalled, p.beat = now, now
+func (d *StallDetector) check(now time.Time) {
+	if !d.beat.IsZero() && now.Sub(d.beat) > beatEvery+beatLate {
+		d.stalled, d.beat = now, now
 	}
 }
 
-// run beats until ctx ends, and calls each at every beat.
-func (p *Pulse) run(ctx context.Context, each func()) {
-	tick := time.NewTicker(pulsePeriod)
+// run beats until ctx ends. It does nothing else: whatever else waited here would
+// make the process look as if it stood still.
+func (d *StallDetector) run(ctx context.Context) {
+	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	for {
 		now := wall(time.Now())
-		p.mu.Lock()
-		p.check(now)
-		p.beat = now
-		p.mu.Unlock()
-		each()
+		d.mu.Lock()
+		d.check(now)
+		d.beat = now
+		d.mu.Unlock()
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

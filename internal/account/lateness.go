@@ -1,6 +1,9 @@
-package ingest
+package account
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// latenessMax is the longest overlap that measured lateness asks for.
@@ -46,4 +49,23 @@ func (l *lateness) percentile999() time.Duration {
 		}
 	}
 	return time.Second
+}
+
+// counts are the measurements as a record keeps them, without the zeros at the
+// end.
+func (l *lateness) counts() []int64 {
+	n := len(l.seconds)
+	for n > 0 && l.seconds[n-1] == 0 {
+		n--
+	}
+	return slices.Clone(l.seconds[:n])
+}
+
+// restore goes on from what counts returned.
+func (l *lateness) restore(counts []int64) {
+	l.total = 0
+	for i, n := range counts[:min(len(counts), len(l.seconds))] {
+		l.seconds[i] = max(n, 0)
+		l.total += l.seconds[i]
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/account"
 	"github.com/xconnect-dev/xconnect/internal/coverage"
 	"github.com/xconnect-dev/xconnect/internal/dedupe"
 )
@@ -35,19 +36,6 @@ type Checkpoints struct {
 	// record is not this process's any more.
 	Fatal    func(error) bool
 	Interval time.Duration
-}
-
-// Record is what is kept of a partition.
-type Record struct {
-	coverage.Record
-	// Frontier is the end of what live connections brought and the output has
-	// acknowledged: there the gap begins that a restart finds.
-	Frontier time.Time `json:"frontier,omitzero"`
-	// Jobs are those that were running.
-	Jobs []Work `json:"jobs,omitempty"`
-	// Keys are those of delivered events that a repair of the gaps may bring
-	// again, packed. Only a graceful stop saves them.
-	Keys []byte `json:"keys,omitempty"`
 }
 
 // Restore opens the checkpoints and goes on from what they hold. It returns an
@@ -103,9 +91,9 @@ func (in *Ingest) saveStart(ctx context.Context, k Keeper, p *partition) error {
 	start := in.cfg.StartFrom
 	if start.IsZero() {
 		// What is on its way now is owed as well.
-		start = in.now().Add(-p.overlap)
+		start = in.now().Add(-in.cfg.Overlap)
 	}
-	record := Record{Record: coverage.NewLedger(start).Record()}.marshal()
+	record := marshal(account.Record{Snapshot: coverage.NewLedger(start).Snapshot()})
 	for range 2 { // into both slots: either may be torn later
 		if err := k.Save(ctx, record); err != nil {
 			return fmt.Errorf("saving the start: %w", err)
@@ -116,31 +104,16 @@ func (in *Ingest) saveStart(ctx context.Context, k Keeper, p *partition) error {
 
 // resume goes on from what was saved last.
 func (in *Ingest) resume(saved []byte, p *partition) error {
-	var r Record
+	var r account.Record
 	if err := json.Unmarshal(saved, &r); err != nil {
 		return fmt.Errorf("reading it: %w", err)
 	}
-	if err := p.restore(r, in.now()); err != nil {
+	var err error
+	p.do(func(a *account.Account) { err = a.Restore(r, in.now()) })
+	if err != nil {
 		return fmt.Errorf("reading it: %w", err)
 	}
 	in.logOf(p.number).Info("going on from the checkpoint", "delivered_until", r.End().UTC().Format(time.RFC3339))
-	return nil
-}
-
-// restore goes on from a record.
-func (p *partition) restore(r Record, now time.Time) error {
-	keys, err := dedupe.Unpack(r.Keys)
-	if err != nil {
-		return err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.ledger = r.Ledger()
-	p.frontier = r.Frontier
-	if !p.frontier.IsZero() {
-		p.reopen(coverage.Interval{From: p.frontier.Add(-p.margin()), To: p.frontier})
-	}
-	p.holdKeys(p.window.Restore(now, keys))
 	return nil
 }
 
@@ -155,8 +128,7 @@ func (in *Ingest) keep(ctx context.Context, p *partition) {
 		case <-ctx.Done():
 			return
 		}
-		record, _ := p.record(in.now(), false)
-		err := p.keeper.Save(ctx, record)
+		err := p.keeper.Save(ctx, p.record())
 		switch {
 		case err == nil:
 			p.saved(in.now())
@@ -190,7 +162,7 @@ func (in *Ingest) release(ctx context.Context) error {
 			continue
 		}
 		releasing.Go(func() {
-			record, left := p.record(in.now(), true)
+			record, left := p.lastRecord()
 			if left > 0 {
 				in.logOf(p.number).Warn("a restart may repeat some events: the keys of what was delivered last do not all fit into the checkpoint", "events", left)
 			}
@@ -204,50 +176,42 @@ func (in *Ingest) release(ctx context.Context) error {
 	return nil
 }
 
-// record writes down the partition's state; nil: there is none yet. left is
-// the number of keys that had no room.
-func (p *partition) record(now time.Time, withKeys bool) (record []byte, left int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ledger == nil {
-		return nil, 0
+// record is what is to be kept of the partition; nil: there is nothing yet.
+func (p *partition) record() []byte {
+	var r account.Record
+	var open bool
+	p.do(func(a *account.Account) { r, open = a.Record() })
+	if !open {
+		return nil
 	}
-	r := Record{Record: p.ledger.Record(), Frontier: p.frontier}
-	for _, w := range p.works {
-		r.Jobs = append(r.Jobs, *w)
-	}
-	if withKeys {
-		r.Keys, left = dedupe.Pack(p.repeatable(r.Gaps(now)), keysMax)
-	}
-	return r.marshal(), left
+	return marshal(r)
 }
 
-func (r Record) marshal() []byte {
+// lastRecord is a record with the keys that keep a restart from repeating what
+// was delivered; left is the number of those that had no room.
+func (p *partition) lastRecord() (record []byte, left int) {
+	var r account.Record
+	var open bool
+	var keys []dedupe.Key
+	p.do(func(a *account.Account) {
+		r, open = a.Record()
+		keys = a.Pinned(nil)
+	})
+	if !open {
+		return nil, 0
+	}
+	periods := r.Repeatable()
+	p.eachPiece(func(a *account.Account, piece int) { keys = a.Delivered(keys, piece, periods) })
+	r.Keys, left = dedupe.Pack(keys, keysMax)
+	return marshal(r), left
+}
+
+func marshal(r account.Record) []byte {
 	b, err := json.Marshal(r)
 	if err != nil {
 		panic(err) // times, texts and numbers always marshal
 	}
 	return b
-}
-
-// repeatable are the keys of delivered events that a repair of those gaps may
-// bring again. A key of what is not acknowledged among them would be a silent
-// loss.
-func (p *partition) repeatable(gaps []coverage.Interval) []dedupe.Key {
-	var keys []dedupe.Key
-	for k, claim := range p.held {
-		if claim.Acknowledged() {
-			keys = append(keys, k)
-		}
-	}
-	for piece := range p.window.Pieces() {
-		for _, s := range p.window.Look(piece, around(gaps)) {
-			if s.Claim.Acknowledged() {
-				keys = append(keys, s.Key)
-			}
-		}
-	}
-	return keys
 }
 
 func (p *partition) saved(at time.Time) {

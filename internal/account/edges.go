@@ -1,0 +1,152 @@
+package account
+
+import (
+	"slices"
+	"time"
+
+	"github.com/xconnect-dev/xconnect/internal/coverage"
+)
+
+// mostEdges bounds the edges of an account. Beyond it the margin before the
+// oldest is missing, whoever might have gone on from there.
+const mostEdges = 100
+
+// edges are moments at which coverage ends just as it was proven. What was
+// created within the margin before such a moment may still have been on its way
+// then. Whoever goes on from there, a connection that is up or a job that runs,
+// brings it; if nobody does, the margin is missing as well.
+type edges []time.Time
+
+// cut takes the edges out that lie in a period, and returns them.
+func (e *edges) cut(i coverage.Interval) (out edges) {
+	*e = slices.DeleteFunc(*e, func(at time.Time) bool {
+		lies := !at.Before(i.From) && at.Before(i.To)
+		if lies {
+			out = append(out, at)
+		}
+		return lies
+	})
+	return out
+}
+
+// passed is the first and the last of the edges that a step covers; zero: none.
+type passed struct{ first, last time.Time }
+
+func passedOf(e edges) passed {
+	if len(e) == 0 {
+		return passed{}
+	}
+	return passed{slices.MinFunc(e, time.Time.Compare), slices.MaxFunc(e, time.Time.Compare)}
+}
+
+// and is what covers the edges of both.
+func (p passed) and(o passed) passed {
+	switch {
+	case p.first.IsZero():
+		return o
+	case o.first.IsZero():
+		return p
+	}
+	return passedOf(edges{p.first, p.last, o.first, o.last})
+}
+
+func (e edges) has(at time.Time) bool { return slices.ContainsFunc(e, at.Equal) }
+
+// reach notes that coverage was proven up to a moment, behind which it is open.
+func (a *Account) reach(at time.Time) {
+	if !a.ledger.IsOpen(at) || a.edges.has(at) {
+		return
+	}
+	a.edges = append(a.edges, at)
+	if len(a.edges) > mostEdges {
+		a.uncover(a.before(a.edges[0]))
+		a.edges = a.edges[1:]
+	}
+}
+
+// widen opens the account for the margin before each edge from which nobody will
+// go on any more.
+func (a *Account) widen() {
+	a.edges = slices.DeleteFunc(a.edges, func(at time.Time) bool {
+		if a.goesOn(at) {
+			return false
+		}
+		a.uncover(a.before(at))
+		return true
+	})
+}
+
+// leave opens the account for the margins before the edges that lie in a period
+// of which nothing more will come from the stream.
+func (a *Account) leave(i coverage.Interval) {
+	for _, at := range a.edges.cut(i) {
+		a.uncover(a.before(at))
+	}
+}
+
+// before is the margin before an edge.
+func (a *Account) before(edge time.Time) coverage.Interval {
+	return coverage.Interval{From: edge.Add(-a.margin()), To: edge}
+}
+
+// goesOn reports whether a connection or a job may still cover what follows an
+// edge.
+func (a *Account) goesOn(edge time.Time) bool {
+	return slices.ContainsFunc(a.marks, func(w *Watermark) bool { return !w.from().After(edge) }) ||
+		slices.ContainsFunc(a.jobs, func(j *Job) bool { return !j.window.From.After(edge) && edge.Before(j.window.To) })
+}
+
+// uncoverBefore opens the account for what a backfill does not reach of the
+// margins before the edges that it covers. Nobody knows whether X selects by
+// creation or by delivery, so what a recovery is to close overlaps the backfill
+// by the margin.
+func (a *Account) uncoverBefore(w *Watermark) {
+	begins := w.opened.Add(-w.backfill)
+	for _, at := range a.edges {
+		if missed := a.before(at); missed.From.Before(begins) && !at.Before(begins) {
+			missed.To = begins.Add(a.margin())
+			a.uncover(missed)
+		}
+	}
+}
+
+// uncover takes a period out of what was received and delivered. What waits for
+// an acknowledgement must not cover it again.
+func (a *Account) uncover(i coverage.Interval) {
+	a.ledger.Uncover(i)
+	var kept []step
+	for _, s := range a.steps {
+		if s.search != nil {
+			kept = append(kept, s)
+			continue
+		}
+		rest := s.proven.Without(i)
+		if len(rest) == 0 {
+			rest = []coverage.Interval{{}} // its edges are kept until it is settled
+		}
+		for n, proven := range rest {
+			part := step{seq: s.seq, proven: proven, job: s.job}
+			if n == 0 {
+				part.passed = s.passed
+			}
+			kept = append(kept, part)
+		}
+	}
+	a.steps = kept
+}
+
+// arriving is what was delivered of the margins before all edges, also those
+// that a step covers which is not settled yet: events of that time may be on
+// their way, or wait for the output.
+func (a *Account) arriving() []coverage.Interval {
+	var margins coverage.Set
+	for _, at := range a.edges {
+		margins.Add(a.before(at))
+	}
+	for _, s := range a.steps {
+		if !s.passed.first.IsZero() {
+			margins.Add(coverage.Interval{From: a.before(s.passed.first).From, To: s.passed.last})
+		}
+	}
+	return a.ledger.Delivered(margins.Intervals())
+}

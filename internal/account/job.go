@@ -1,0 +1,106 @@
+package account
+
+import (
+	"slices"
+	"time"
+
+	"github.com/xconnect-dev/xconnect/internal/coverage"
+)
+
+// Job is a recovery or a search of one window that is running.
+type Job struct {
+	method  string
+	window  coverage.Interval
+	since   time.Time
+	reached time.Time // everything of the window up to here has been brought
+	newest  time.Time // creation of the newest event that came; zero: none
+	events  int
+}
+
+// JobBegan tells that a job begins at a moment.
+func (a *Account) JobBegan(method string, window coverage.Interval, at time.Time) *Job {
+	j := &Job{method: method, window: window, since: at, reached: window.From}
+	a.jobs = append(a.jobs, j)
+	return j
+}
+
+// Brought tells that a recovery has brought events up to one that was created at
+// newest (zero: unknown), of which so many were new, and returns how much of the
+// time that was missing that closes. What was created within the margin before
+// the newest may be on its way.
+func (a *Account) Brought(j *Job, newest time.Time, events int) (closed time.Duration) {
+	j.events += events
+	if newest.After(j.newest) {
+		j.newest = newest
+	}
+	if j.newest.IsZero() {
+		return 0
+	}
+	return a.advance(j, j.newest.Add(-a.margin()))
+}
+
+// Recovered tells that a recovery has brought all of its window, and returns how
+// much of the time that was missing that closes.
+func (a *Account) Recovered(j *Job) (closed time.Duration) { return a.advance(j, j.window.To) }
+
+func (a *Account) advance(j *Job, to time.Time) (closed time.Duration) {
+	if to.After(j.window.To) {
+		to = j.window.To
+	}
+	if !to.After(j.reached) {
+		return 0
+	}
+	part := coverage.Interval{From: j.reached, To: to}
+	j.reached = to
+	closed = a.missing(part)
+	a.receive(step{proven: part, job: true})
+	return closed
+}
+
+// Searched tells that a search has brought what it could of a part of its
+// window, after so many new events in all, and returns how much of it was
+// missing.
+func (a *Account) Searched(j *Job, s coverage.Search, events int) (closed time.Duration) {
+	j.reached, j.events = s.To, events
+	closed = a.missing(s.Interval)
+	a.receive(step{proven: s.Interval, job: true, search: &s})
+	return closed
+}
+
+func (a *Account) missing(i coverage.Interval) (total time.Duration) {
+	for _, gap := range a.ledger.Open(i.To) {
+		total += gap.Intersect(i).Duration()
+	}
+	return total
+}
+
+// JobEnded tells that a job runs no more, however it ended.
+func (a *Account) JobEnded(j *Job) {
+	a.jobs = slices.DeleteFunc(a.jobs, func(o *Job) bool { return o == j })
+	a.widen()
+}
+
+// Reached is the moment up to which everything of the window has been brought.
+func (j *Job) Reached() time.Time { return j.reached }
+
+// Rest is what is to be asked for to bring the rest of a recovery's window.
+// Nobody knows whether X selects by creation or by delivery. What was created
+// just before the end of the window and delivered after it comes with what
+// follows there; where nothing is asked for any more, the margin is.
+func (a *Account) Rest(j *Job) coverage.Interval {
+	rest := coverage.Interval{From: j.reached, To: j.window.To}
+	if a.ledger.IsGone(rest.To) {
+		rest.To = rest.To.Add(a.margin())
+	}
+	return rest
+}
+
+// Newest is when the newest event that came was created; zero: none came.
+func (j *Job) Newest() time.Time { return j.newest }
+
+// Lost records that nothing will bring a period any more, and returns what of it
+// was open.
+func (a *Account) Lost(i coverage.Interval, reason string) []coverage.Interval {
+	a.leave(i)
+	return a.ledger.Lost(i, reason)
+}
