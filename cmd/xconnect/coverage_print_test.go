@@ -23,11 +23,11 @@ func eventful(t *testing.T) accounted {
 	t.Helper()
 	l := coverage.NewLedger(noon.In(time.FixedZone("", 3600)))
 	l.Received(minutes(0, 10))
-	l.Delivered(minutes(0, 10))
+	l.Deliver(minutes(0, 10))
 	l.Lost(minutes(10, 12), "no_method")
 	l.Searched(coverage.Search{Interval: minutes(12, 15), Left: []string{"rule 7: search does not have bio:"}})
 	l.Received(minutes(15, 20))
-	l.Delivered(minutes(15, 20))
+	l.Deliver(minutes(15, 20))
 	l.Reopen(minutes(19, 20))
 	l.Rejected(noon.Add(time.Minute), noon.Add(2*time.Minute), 4)
 	payload, err := json.Marshal(account.Record{Snapshot: l.Snapshot(), Jobs: []account.Work{

@@ -42,20 +42,20 @@ func (p *Planner) edge(e endpoint, now time.Time) time.Time {
 // expires is when e reaches no longer back to the start of the part.
 func (p *Planner) expires(e endpoint, pt part) time.Time { return pt.From.Add(p.reach(e)) }
 
-// parts cuts what no job holds of the gaps at the edges of the methods, assigns
+// parts cuts what no job is at of the gaps at the edges of the methods, assigns
 // each part, and joins neighbours that meet the same fate.
 func (p *Planner) parts(now time.Time, gaps []Gap, histories []*history) []part {
-	held := map[int]*coverage.Set{}
+	busy := map[int]*coverage.Set{}
 	for _, r := range p.running {
-		if held[r.Partition] == nil {
-			held[r.Partition] = new(coverage.Set)
+		if busy[r.Partition] == nil {
+			busy[r.Partition] = new(coverage.Set)
 		}
-		held[r.Partition].Add(r.Window)
+		busy[r.Partition].Add(r.Window)
 	}
 	var parts []part
 	for n, g := range gaps {
 		free := []coverage.Interval{g.Interval}
-		if h := held[g.Partition]; h != nil {
+		if h := busy[g.Partition]; h != nil {
 			free = h.Missing(g.Interval)
 		}
 		whole := part{partition: g.Partition, due: g.BackfillDue, gap: histories[n]}

@@ -25,7 +25,7 @@ type Forecast struct {
 func (p *Planner) forecast(now time.Time, parts []part, announced bool) *Forecast {
 	pending, rest := p.pending(parts)
 	if rest == 0 {
-		p.replay.told = 0 // this repair is over
+		p.replay.announced = 0 // this repair is over
 	}
 	news := p.replay.fresh && p.replay.changed() || announced
 	p.replay.fresh = false
@@ -37,7 +37,7 @@ func (p *Planner) forecast(now time.Time, parts []part, announced bool) *Forecas
 		return nil
 	}
 	f.Rest = rest
-	p.replay.told = f.Speed
+	p.replay.announced = f.Speed
 	return f
 }
 

@@ -57,8 +57,6 @@ type Plan struct {
 	// Reopen are partitions of which one healthy connection is to be opened
 	// again with backfill. A moment is asked for in this way only once.
 	Reopen []int
-	// Again is when to plan again at the latest; zero: at the next change.
-	Again time.Time
 
 	Announced []Announcement // gaps of which the repair begins
 	Forecast  *Forecast      // nil: nothing that was not said before
@@ -78,7 +76,6 @@ func (p *Planner) Plan(now time.Time, gaps []Gap) Plan {
 	p.start(now, parts, Search, searches, &plan)
 	plan.Announced = announce(outlines, p.running[running:])
 	plan.Forecast = p.forecast(now, parts, len(plan.Announced) > 0)
-	p.wake(now, parts, &plan)
 	return plan
 }
 

@@ -30,7 +30,7 @@ func (p *Planner) start(now time.Time, parts []part, by Method, limit int, plan 
 		}
 		plan.Start = append(plan.Start, job)
 		p.running = append(p.running, Running{Job: job, Since: now, gap: pt.gap})
-		hold(parts, job)
+		occupy(parts, job)
 	}
 }
 
@@ -83,9 +83,9 @@ func (p *Planner) urgent(pt part) time.Time {
 	return p.expires(pt.fate.by, pt).Add(-p.reach(pt.fate.by) / 4)
 }
 
-// hold takes what the job asks for out of the parts: its window, rounded
+// occupy takes what the job asks for out of the parts: its window, rounded
 // outward, may reach into neighbours.
-func hold(parts []part, job Job) {
+func occupy(parts []part, job Job) {
 	for n := range parts {
 		pt := &parts[n]
 		if pt.partition != job.Partition || pt.Intersect(job.Window).Empty() {

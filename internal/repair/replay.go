@@ -8,9 +8,9 @@ const leastReplay = 10 * time.Minute
 
 // replay is how fast recovery goes, as a smoothed value.
 type replay struct {
-	speed float64 // seconds of a window a second, of one job; 0: not measured
-	fresh bool    // measured since the last forecast was considered
-	told  float64 // speed of the last forecast of this repair; 0: none
+	speed     float64 // seconds of a window a second, of one job; 0: not measured
+	fresh     bool    // measured since the last forecast was considered
+	announced float64 // speed of the last forecast of this repair; 0: none
 }
 
 // measure counts a window that took so long. The last three or so decide.
@@ -26,10 +26,10 @@ func (r *replay) measure(window, took time.Duration) {
 	r.fresh = true
 }
 
-// changed reports whether the speed is off what was told by more than a
+// changed reports whether the speed is off what was announced by more than a
 // quarter.
 func (r *replay) changed() bool {
-	return r.speed > 1.25*r.told || r.speed < 0.75*r.told
+	return r.speed > 1.25*r.announced || r.speed < 0.75*r.announced
 }
 
 // takes is how long a job takes for a window.

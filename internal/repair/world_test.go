@@ -100,17 +100,18 @@ func (w *world) plan() time.Time {
 		w.forecasts, w.forecast = append(w.forecasts, plan.Forecast), append(w.forecast, w.now)
 	}
 	again := w.p.Plan(w.now, w.gaps())
+	next := w.p.wake(w.now, w.gaps())
 	if len(again.Start)+len(again.Lost)+len(again.Reopen)+len(again.Announced) > 0 || again.Forecast != nil {
 		w.t.Fatalf("%v: planned twice at one moment: %+v after %+v", w.now, again, plan)
 	}
 	w.idle++
-	if plan.Again.IsZero() || plan.Again.Sub(w.now) > time.Second || len(plan.Start)+len(plan.Lost)+len(plan.Reopen) > 0 {
+	if next.IsZero() || next.Sub(w.now) > time.Second || len(plan.Start)+len(plan.Lost)+len(plan.Reopen) > 0 {
 		w.idle = 0
 	}
 	if w.idle > 10 {
 		w.t.Fatalf("%v: planned every second; open: %v", w.now, w.gaps())
 	}
-	return plan.Again
+	return next
 }
 
 // begin lets X answer a request.

@@ -35,7 +35,7 @@ type wire struct {
 	expired bool      // the watchdog fired
 	proof   time.Time // what the latest bytes arrived at, or after
 	drained time.Time // when the socket was last known to be empty
-	told    time.Time // the proof that onProof was called with last
+	passed  time.Time // the proof that onProof was called with last
 	onProof func(time.Time)
 }
 
@@ -99,9 +99,9 @@ func (w *wire) listen(f func(time.Time)) {
 func (w *wire) takenUp() {
 	w.mu.Lock()
 	f, proof := w.onProof, w.proof
-	news := f != nil && proof.After(w.told)
+	news := f != nil && proof.After(w.passed)
 	if news {
-		w.told = proof
+		w.passed = proof
 	}
 	w.mu.Unlock()
 	if news {

@@ -2,9 +2,10 @@ package repair
 
 import "time"
 
-// wake sets when to plan again.
-func (p *Planner) wake(now time.Time, parts []part, plan *Plan) {
-	for _, pt := range parts {
+// wake is when a plan of these gaps may change by time alone, so that a world
+// need not plan each second of its days; zero: at no time.
+func (p *Planner) wake(now time.Time, gaps []Gap) (again time.Time) {
+	for _, pt := range p.parts(now, gaps, p.remember(now, gaps)) {
 		if pt.Empty() {
 			continue
 		}
@@ -12,8 +13,9 @@ func (p *Planner) wake(now time.Time, parts []part, plan *Plan) {
 		if soon := now.Add(time.Second); !at.IsZero() && at.Before(soon) {
 			at = soon // edges are in whole seconds
 		}
-		plan.Again = earlier(plan.Again, at)
+		again = earlier(again, at)
 	}
+	return again
 }
 
 // changes is the next moment at which time alone changes something for the
