@@ -254,17 +254,18 @@ func (i *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.Ac
 		return nil, nil, err
 	}
 	var settle sync.Once
-	return i.messages(b), func(ctx context.Context, err error) error {
-		if ctx.Err() != nil {
-			// Stopped by force. Benthos' `retry` may then acknowledge what it
-			// gave up (internal/impl/pure/output_retry.go leaves its loop
-			// without an error), so nothing counts any more.
-			return nil
-		}
+	return i.messages(b), func(acked context.Context, err error) error {
 		settle.Do(func() {
-			if err == nil {
+			switch {
+			case acked.Err() != nil && ctx.Err() != nil:
+				// Nobody reads any more, and nobody waits: a stop by force. Benthos'
+				// `retry` may then acknowledge what it gave up
+				// (internal/impl/pure/output_retry.go leaves its loop without an
+				// error), so nothing counts. Should somebody read on, it comes again.
+				i.ingest.Again(b)
+			case err == nil:
 				i.ingest.Acknowledge(b)
-			} else {
+			default:
 				i.ingest.Reject(b, err)
 			}
 		})

@@ -139,46 +139,60 @@ func TestRejectionForGoodIsALossAndLetsALaterCopyPass(t *testing.T) {
 }
 
 // What Benthos acknowledges while it is stopped by force may never have been
-// written, so it stays in flight.
-func TestAcknowledgementsOfAForcedStopDoNotCount(t *testing.T) {
-	inWorld(t, simulator.Config{Rate: 10}, func(w *world) {
-		ctx := context.Background()
-		conf, err := inputSpec().ParseYAML(w.credentials+"\nin_flight_bytes: 1\nbase_url: "+w.base, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		in, err := newInput(conf, service.MockResources(), w.network.Dial)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := in.Connect(ctx); err != nil {
-			t.Fatal(err)
-		}
-		handsOut := func() (ack service.AckFunc) {
-			limited, cancel := context.WithTimeout(ctx, time.Minute)
-			defer cancel()
-			_, ack, err := in.ReadBatch(limited)
-			if err != nil && limited.Err() == nil {
-				t.Fatal(err)
-			}
-			return ack
-		}
-		ack := handsOut()
-		forced, cancel := context.WithCancel(ctx)
-		cancel()
-		for _, c := range []struct {
-			ctx   context.Context
-			moves bool
-		}{{forced, false}, {ctx, true}} {
-			if err := ack(c.ctx, nil); err != nil {
-				t.Error(err)
-			}
-			if more := handsOut() != nil; more != c.moves {
-				t.Errorf("context %v: the next batch is handed out: %t", c.ctx.Err(), more)
-			}
-		}
-		if err := in.Close(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+// written, so it does not count, and comes again should somebody read on. A
+// context that ended for another reason says nothing: what the output has said
+// counts, or the batch would be in flight for ever.
+func TestAcknowledgementsWithACancelledContext(t *testing.T) {
+	for name, c := range map[string]struct {
+		stopped bool // reading has ended as well
+		refused error
+		again   bool
+	}{
+		"a forced stop":                     {stopped: true, again: true},
+		"a rejection in a forced stop":      {stopped: true, refused: errRefused, again: true},
+		"any other end of a context":        {},
+		"a rejection with an ended context": {refused: errRefused, again: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, simulator.Config{Rate: 10}, func(w *world) {
+				conf, err := inputSpec().ParseYAML(w.credentials+"\nin_flight_bytes: 1\nbase_url: "+w.base, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				in, err := newInput(conf, service.MockResources(), w.network.Dial)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := in.Connect(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				reading, stop := context.WithCancel(context.Background())
+				defer stop()
+				first, ack, err := in.ReadBatch(reading)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c.stopped {
+					stop()
+				}
+				ended, end := context.WithCancel(context.Background())
+				end()
+				if err := ack(ended, c.refused); err != nil {
+					t.Error(err)
+				}
+				limited, cancel := context.WithTimeout(context.Background(), time.Minute)
+				defer cancel()
+				next, _, err := in.ReadBatch(limited)
+				if err != nil {
+					t.Fatalf("nothing is handed out any more: %v", err)
+				}
+				if again := meta(next[0], metaID) == meta(first[0], metaID); again != c.again {
+					t.Errorf("the batch comes again: %v, want %v", again, c.again)
+				}
+				if err := in.Close(context.Background()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }

@@ -97,16 +97,24 @@ func (a *Account) goesOn(edge time.Time) bool {
 }
 
 // uncoverBefore opens the account for what a backfill does not reach of the
-// margins before the edges that it covers. Nobody knows whether X selects by
-// creation or by delivery, so what a recovery is to close overlaps the backfill
-// by the margin.
+// margins before the edges that it covers.
 func (a *Account) uncoverBefore(w *Watermark) {
 	begins := w.opened.Add(-w.backfill)
 	for _, at := range a.edges {
 		if missed := a.before(at); missed.From.Before(begins) && !at.Before(begins) {
-			missed.To = begins.Add(a.margin())
+			missed.To = begins
 			a.uncover(missed)
+			a.overlap(w)
 		}
+	}
+}
+
+// overlap leaves the beginning of a backfill to a recovery as well, which is to
+// close what lies before it. What was created there and delivered later may be
+// in neither, for nobody knows by which of the two X selects.
+func (a *Account) overlap(w *Watermark) {
+	if a.cfg.Recovers {
+		w.seam = a.margin()
 	}
 }
 

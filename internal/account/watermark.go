@@ -58,11 +58,8 @@ func (a *Account) Opened(at time.Time, backfill time.Duration) *Watermark {
 		opened: at, backfill: backfill, overlap: a.cfg.Overlap, dataOnly: a.cfg.DataOnly,
 		until: at, heard: at, lastOld: at, settled: backfill == 0,
 	}
-	if backfill > 0 && a.cfg.Recovers && a.ledger.IsOpen(w.from().Add(-1)) {
-		// The gap goes on before the backfill, and a recovery closes that part.
-		// What was created there and delivered later may be in neither, for
-		// nobody knows by which of the two X selects: the parts overlap.
-		w.seam = a.margin()
+	if backfill > 0 && a.ledger.IsOpen(w.from().Add(-1)) {
+		a.overlap(w) // the gap goes on before the backfill
 	}
 	a.marks = append(a.marks, w)
 	return w
@@ -92,6 +89,9 @@ func (a *Account) Proved(w *Watermark, proof time.Time) (closed []coverage.Inter
 	}
 	if !settled {
 		a.uncoverBefore(w)
+		if proven.From = w.from(); proven.Empty() {
+			return nil
+		}
 		for _, gap := range a.ledger.Open(w.opened) {
 			if part := gap.Intersect(proven); !part.Empty() {
 				closed = append(closed, part)

@@ -192,11 +192,14 @@ func (in *Ingest) Next(ctx context.Context) (*delivery.Batch, error) { return in
 // Acknowledge records that the output has taken all of b.
 func (in *Ingest) Acknowledge(b *delivery.Batch) { in.queue.Acknowledge(b) }
 
+// Again hands b out again, for nobody knows what became of it.
+func (in *Ingest) Again(b *delivery.Batch) { in.queue.Retry(b, time.Now()) }
+
 // Reject records that the output has refused b, or a part of it: b is handed
 // out again as a whole, or counted as lost with DropRejected.
 func (in *Ingest) Reject(b *delivery.Batch, reason error) {
 	if !in.cfg.DropRejected {
-		in.queue.Retry(b, time.Now())
+		in.Again(b)
 		return
 	}
 	in.queue.Drop(b)
