@@ -691,8 +691,8 @@ func (l *life) check() error {
 			return fmt.Errorf("%v would be open if everything ended now, and is not in the record, which has open %v", o, again)
 		}
 	}
-	if end := l.a.ledger.Snapshot().End(); end.After(now) {
-		return fmt.Errorf("covered until %v", end)
+	if err := l.a.Check(now); err != nil {
+		return err
 	}
 	for _, e := range l.events[l.first:] {
 		if e.created > l.now {

@@ -1,6 +1,7 @@
 package coverage
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -187,4 +188,21 @@ func (l *Ledger) SearchedTime() (total time.Duration) {
 		total += s.Duration()
 	}
 	return total
+}
+
+// Check returns what is wrong in the ledger at now, by rules that hold at every
+// moment; nil: nothing.
+func (l *Ledger) Check(now time.Time) error {
+	if end := maxTime(l.done.End(), l.settled.End()); end.After(now) {
+		return fmt.Errorf("covered until %v, which is after now, %v", end, now)
+	}
+	for _, i := range l.done.Intervals() {
+		if missing := l.settled.Missing(i); len(missing) > 0 {
+			return fmt.Errorf("%v is delivered, and was not received", missing[0])
+		}
+	}
+	if n := max(len(l.losses), len(l.searches), len(l.rejected)); n > MaxEntries {
+		return fmt.Errorf("%d entries, and %d may be", n, MaxEntries)
+	}
+	return nil
 }
