@@ -62,9 +62,15 @@ func (c *connection) reopen(onlySettled bool) bool {
 	if r == nil || onlySettled && !c.partition.settled(r.mark) {
 		return false
 	}
+	r.reopen()
+	return true
+}
+
+// reopen ends the response. Where it has ended already that says nothing of the
+// next one.
+func (r *response) reopen() {
 	r.reopened.Store(true)
 	_ = r.conn.Close()
-	return true
 }
 
 func newConnection(in *Ingest, p *partition, number int) *connection {

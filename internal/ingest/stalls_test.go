@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/xconnect-dev/xconnect/internal/simulator"
 )
 
 func TestStallDetectorOfARunningProcessNeverStalls(t *testing.T) {
@@ -56,4 +58,27 @@ func TestStallDetectorGoesByTheWallClock(t *testing.T) {
 	if !d.stalled.After(began) {
 		t.Error("an hour of sleep is not noticed")
 	}
+}
+
+// slowObserver takes a minute over each look at a partition, as a blocked log
+// would.
+type slowObserver struct{ unobserved }
+
+func (*slowObserver) Accounted(int, Status) { time.Sleep(time.Minute) }
+
+// Whatever waits elsewhere, the process has not stood still: the watchdogs go on.
+func TestNobodyHoldsUpTheStallDetector(t *testing.T) {
+	inBubble(t, simulator.Config{Rate: 1}, func(t *testing.T, _ *simulator.Simulator, network *simulator.MemoryListener) {
+		in := ingestOf(t, network.Dial, func(cfg *Config) { cfg.Observer = &slowObserver{} })
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Second)
+		defer cancel()
+		began := time.Now()
+		drain(ctx, in)
+		if in.cfg.Stalls.StalledSince(began) {
+			t.Error("a standstill, while the accounting waits")
+		}
+		if err := in.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 }
