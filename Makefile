@@ -2,6 +2,7 @@
 # make test-short   unit tests and simulated time: at most 5 minutes from warm caches
 # make test         what CI runs: everything, long scenarios at a tenth of their length
 # make soak         the full figures of the issues, over an hour
+# make lives      a million lives of an account, by seed
 # make check        what CI looks at beside the tests
 # make generate     brings generated files up to date
 
@@ -42,6 +43,11 @@ soak: export XCONNECT_SOAK := 1
 soak:
 	go test -race -count 1 -timeout 4h $(raced)
 	go test -p 1 -parallel 6 -count 1 -timeout 8h $(unraced)
+
+# A million lives of an account, each by another seed: a quarter of an hour.
+.PHONY: lives
+lives:
+	go test -count 1 -timeout 3h ./internal/account -run TestLives -v -lives 1000000
 
 .PHONY: bench
 bench:

@@ -30,6 +30,9 @@ func TestAReopeningThatComesTooLateSaysNothingOfTheNextEnd(t *testing.T) {
 		seen := &reasons{}
 		in := ingestOf(t, network.Dial, func(cfg *Config) { cfg.Observer = seen })
 		ctx, cancel := context.WithCancel(context.Background())
+		if err := in.Connect(ctx); err != nil {
+			t.Fatal(err)
+		}
 		var draining sync.WaitGroup
 		draining.Go(func() { drain(ctx, in) })
 		time.Sleep(time.Minute)

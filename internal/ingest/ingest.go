@@ -1,10 +1,15 @@
-// Package ingest keeps the connections of a stream up, turns what they read
-// into batches of new events, and keeps account of which moments have been
-// received and delivered.
+// Package ingest is what has goroutines: it keeps the connections of a stream
+// up, judges and queues what they read, lets gaps be repaired, and saves the
+// accounts.
 //
-// It knows X (through xapi), windows and ledgers. It does not know Benthos:
-// package plugin turns its batches into messages and its [Observer] calls into
-// metrics.
+// It knows X (through xapi), and owns the accounts, the admission, the queue and
+// the planner, which decide. It does not know Benthos: package plugin turns its
+// batches into messages and its [Observer] calls into metrics.
+//
+// Its locks are taken in this order: Ingest.planning, Ingest.mu, partition.mu.
+// Those of the queue, of a run.Runner and of the stall detector are taken alone.
+// Nothing waits under a lock: no log line, no closing, no marshalling, and no
+// look through a whole window.
 package ingest
 
 import (
