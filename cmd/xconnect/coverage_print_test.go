@@ -28,7 +28,7 @@ func eventful(t *testing.T) accounted {
 	l.Searched(coverage.Search{Interval: minutes(12, 15), Left: []string{"rule 7: search does not have bio:"}})
 	l.Received(minutes(15, 20))
 	l.Deliver(minutes(15, 20))
-	l.Reopen(minutes(19, 20))
+	l.Uncover(minutes(19, 20))
 	l.Rejected(noon.Add(time.Minute), noon.Add(2*time.Minute), 4)
 	payload, err := json.Marshal(account.Record{Snapshot: l.Snapshot(), Jobs: []account.Work{
 		{Method: "recovery", Window: minutes(19, 22), Since: noon.Add(23 * time.Minute), Reached: noon.Add(21 * time.Minute), Events: 9}}})

@@ -82,9 +82,9 @@ func TestABackfillClosesItsGap(t *testing.T) {
 }
 
 // expectOpen compares the partition's gaps up to a second.
-func (p *Account) expectOpen(t *testing.T, what string, until float64, want ...coverage.Interval) {
+func (a *Account) expectOpen(t *testing.T, what string, until float64, want ...coverage.Interval) {
 	t.Helper()
-	if got := p.ledger.Open(sec(until)); !slices.Equal(got, want) {
+	if got := a.ledger.Open(sec(until)); !slices.Equal(got, want) {
 		t.Errorf("%s: open %v, want %v", what, got, want)
 	}
 }

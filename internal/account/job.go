@@ -80,9 +80,6 @@ func (a *Account) JobEnded(j *Job) {
 	a.widen()
 }
 
-// Reached is the moment up to which everything of the window has been brought.
-func (j *Job) Reached() time.Time { return j.reached }
-
 // Rest is what is to be asked for to bring the rest of a recovery's window.
 // Nobody knows whether X selects by creation or by delivery. What was created
 // just before the end of the window and delivered after it comes with what
@@ -94,9 +91,6 @@ func (a *Account) Rest(j *Job) coverage.Interval {
 	}
 	return rest
 }
-
-// Newest is when the newest event that came was created; zero: none came.
-func (j *Job) Newest() time.Time { return j.newest }
 
 // Lost records that nothing will bring a period any more, and returns what of it
 // was open.

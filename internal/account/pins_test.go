@@ -14,23 +14,23 @@ func idAt(second float64) uint64 {
 }
 
 // forgets gives the account a window of so many keys.
-func (p *Account) forgets(t *testing.T, capacity int) {
+func (a *Account) forgets(t *testing.T, capacity int) {
 	window, err := dedupe.NewWindow(capacity, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.window = window
+	a.window = window
 }
 
-func (p *Account) pinAround(gap coverage.Interval) {
-	for piece := range p.Pieces() {
-		p.Pin(piece, []coverage.Interval{gap})
+func (a *Account) pinAround(gap coverage.Interval) {
+	for piece := range a.Pieces() {
+		a.Pin(piece, []coverage.Interval{gap})
 	}
 }
 
 // again reports whether a repair that brings a Post once more is let through.
-func (p *Account) again(id uint64) bool {
-	_, ticket := p.Judge(sec(9999), &dedupe.Claim{}, []dedupe.Key{dedupe.Snowflake(id)}, nil)
+func (a *Account) again(id uint64) bool {
+	_, ticket := a.Judge(sec(9999), &dedupe.Claim{}, []dedupe.Key{dedupe.Snowflake(id)}, nil)
 	return ticket.Any()
 }
 

@@ -48,9 +48,9 @@ func (a *Account) repaired(i coverage.Interval) {
 	a.JobEnded(j)
 }
 
-func (p *Account) expectDelivered(t *testing.T, what string, now, want float64) {
+func (a *Account) expectDelivered(t *testing.T, what string, now, want float64) {
 	t.Helper()
-	if got := p.Status(sec(now)).DeliveredUntil; !got.Equal(sec(want)) {
+	if got := a.Status(sec(now)).DeliveredUntil; !got.Equal(sec(want)) {
 		t.Errorf("%s: delivered until second %v, want %v", what, got.Sub(sec(0)).Seconds(), want)
 	}
 }
