@@ -23,8 +23,7 @@ import (
 //
 // Times are milliseconds since lifeBegins.
 type life struct {
-	r    *rand.Rand
-	seed uint64
+	r *rand.Rand
 
 	// How this X and this user are.
 	overlap            int64
@@ -115,7 +114,7 @@ const (
 
 // newLife draws what does not change.
 func newLife(seed uint64) *life {
-	l := &life{seed: seed, r: rand.New(rand.NewPCG(seed, 11)), overlap: 30 * second}
+	l := &life{r: rand.New(rand.NewPCG(seed, 11)), overlap: 30 * second}
 	l.late = l.overlap - 10*second
 	if l.chance(0.3) {
 		l.learned, l.late = true, 100*second
@@ -207,7 +206,7 @@ func (l *life) live() error {
 
 // step lets something happen, and reports whether it did.
 func (l *life) step() bool {
-	n := l.r.IntN(1000)
+	n := l.r.IntN(1050)
 	for _, may := range []struct {
 		weight int
 		happen func() bool
