@@ -263,7 +263,8 @@ func (l *life) open() bool {
 // serve puts on the wire what X sends of the past. It comes within a minute: that
 // is what it means that a backfill settles.
 func (l *life) serve(c *lifeLine, length int64) {
-	c.next = sort.Search(len(l.byDelivery), func(n int) bool { return l.byDelivery[n].delivered > c.opened })
+	// The answer was on its way for as long as any line.
+	c.next = sort.Search(len(l.byDelivery), func(n int) bool { return l.byDelivery[n].delivered+wire > c.opened })
 	if length == 0 {
 		return
 	}
@@ -273,7 +274,7 @@ func (l *life) serve(c *lifeLine, length int64) {
 		if l.backfillByCreation {
 			by = e.created
 		}
-		if by >= c.opened-length {
+		if by+wire >= c.opened-length {
 			c.backlog = append(c.backlog, lifeItem{at, e})
 			at += l.r.Int64N(second)
 		}
