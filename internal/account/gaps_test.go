@@ -202,3 +202,16 @@ func TestTheMarginBeforeAGapIsOwedUntilItIsDelivered(t *testing.T) {
 	acknowledge()
 	owed("acknowledged")
 }
+
+// A backfill of five minutes that covers an end, and not the margin before it,
+// leaves that to a recovery, and overlaps with it where nobody else was there.
+func TestABackfillThatFallsShortOfTheMargin(t *testing.T) {
+	a := testAccount(t)
+	a.cfg.Recovers = true
+	first := a.connect(1, 0, 0)
+	a.connect(2, 0, 0) // dead, and nobody has noticed
+	a.hears(first, 600)
+	a.Ended(first)
+	a.hears(a.connect(1, 890, 5), 960)
+	a.expectOpen(t, "the margin before second 600, and the overlap", 960, period(570, 590), period(600, 620))
+}

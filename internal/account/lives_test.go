@@ -16,8 +16,14 @@ var (
 	oneLife   = flag.Uint64("life", 0, "the seed of the one life that TestLives lives, and tells step by step; 0: many")
 )
 
-// lived are seeds that found something, and what.
-var lived = map[uint64]string{}
+// lived are seeds of lives that find what is named, where it is not mended.
+var lived = map[uint64]string{
+	8701: "a pinned key was filed under the claim of its repeat",
+	94:   "the end of coverage that the output had reached was not in the record",
+	9:    "a restart forgot how late events are",
+	8853: "a recovery ended beside what was lost",
+	131:  "a recovery and a backfill did not overlap",
+}
 
 // Thousands of accounts live, each by another seed, and what each says is held
 // against the truth at each step. In CI the seeds are the same each time.
