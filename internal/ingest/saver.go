@@ -109,7 +109,8 @@ func (in *Ingest) resume(saved []byte, p *partition) error {
 		return fmt.Errorf("reading it: %w", err)
 	}
 	var err error
-	p.do(func(a *account.Account) { err = a.Restore(r, in.now()) })
+	now := in.now()
+	p.do(func(a *account.Account) { err = a.Restore(r, now) })
 	if err != nil {
 		return fmt.Errorf("reading it: %w", err)
 	}
