@@ -18,35 +18,25 @@ const edgeOfGap = 2 * time.Minute
 // turn.
 type pins map[dedupe.Key]*dedupe.Claim
 
-// judge asks the pins first, and the window for what is not pinned. One key has
-// one claim: what is dropped as a repeat of a pinned key is filed in the window
-// under the claim of the pin.
+// judge asks the window, which first learns the claims of the keys that are
+// pinned: it may have forgotten them. So one key has one claim, and what is
+// dropped as a repeat of a pinned key is filed under the claim of the pin.
 func (p pins) judge(w *dedupe.Window, now time.Time, claim *dedupe.Claim, keys []dedupe.Key, verdicts []dedupe.Verdict) []dedupe.Verdict {
 	if len(p) == 0 {
 		return w.Judge(now, claim, keys, verdicts)
 	}
 	for n, k := range keys {
 		first, pinned := p[k]
-		switch {
-		case !pinned:
-			verdicts = w.Judge(now, claim, keys[n:n+1], verdicts)
-		case first.Rejected():
-			p[k] = claim
-			w.File(now, k, claim)
-			verdicts = append(verdicts, dedupe.New)
-		default:
+		rejected := pinned && first.Rejected()
+		if pinned && !rejected {
 			w.File(now, k, first)
-			verdicts = append(verdicts, verdictUnder(first, claim))
+		}
+		verdicts = w.Judge(now, claim, keys[n:n+1], verdicts)
+		if rejected && verdicts[len(verdicts)-1] == dedupe.New {
+			p[k] = claim
 		}
 	}
 	return verdicts
-}
-
-func verdictUnder(first, claim *dedupe.Claim) dedupe.Verdict {
-	if first == claim {
-		return dedupe.Retry
-	}
-	return dedupe.Duplicate
 }
 
 // Pieces is the number of pieces in which the window is looked through: one at a
