@@ -11,16 +11,25 @@ import (
 // oldest is missing, whoever might have gone on from there.
 const mostEdges = 100
 
-// edges are moments at which coverage ends just as it was proven. What was
-// created within the margin before such a moment may still have been on its way
-// then. Whoever goes on from there, a connection that is up or a job that runs,
-// brings it; if nobody does, the margin is missing as well.
-type edges []time.Time
+// edge is a moment at which coverage ends just as it was proven. What was created
+// within the margin before it may still have been on its way then. Whoever goes
+// on from there brings it: a connection that is up, or a job that runs; if nobody
+// does, the margin is missing as well.
+//
+// Where a recovery ended that was asked for when nothing of the margin was on its
+// way any more, another goes on exactly from there: X selects both alike. Such an
+// edge stays for as long as nobody covers what follows.
+type edge struct {
+	time.Time
+	exact bool
+}
+
+type edges []edge
 
 // cut takes the edges out that lie in a period, and returns them.
 func (e *edges) cut(i coverage.Interval) (out edges) {
-	*e = slices.DeleteFunc(*e, func(at time.Time) bool {
-		lies := !at.Before(i.From) && at.Before(i.To)
+	*e = slices.DeleteFunc(*e, func(at edge) bool {
+		lies := i.Holds(at.Time)
 		if lies {
 			out = append(out, at)
 		}
@@ -29,35 +38,48 @@ func (e *edges) cut(i coverage.Interval) (out edges) {
 	return out
 }
 
+// has reports whether there is an edge at that moment.
+func (e edges) has(at time.Time) bool {
+	return slices.ContainsFunc(e, func(o edge) bool { return o.Equal(at) })
+}
+
 // passed is the first and the last of the edges that a step covers; zero: none.
 type passed struct{ first, last time.Time }
 
-func passedOf(e edges) passed {
-	if len(e) == 0 {
-		return passed{}
-	}
-	return passed{slices.MinFunc(e, time.Time.Compare), slices.MaxFunc(e, time.Time.Compare)}
-}
-
-// and is what covers the edges of both.
-func (p passed) and(o passed) passed {
-	switch {
-	case p.first.IsZero():
-		return o
-	case o.first.IsZero():
+// and is what covers another edge as well.
+func (p passed) and(at time.Time) passed {
+	if at.IsZero() {
 		return p
 	}
-	return passedOf(edges{p.first, p.last, o.first, o.last})
+	if p.first.IsZero() || at.Before(p.first) {
+		p.first = at
+	}
+	if at.After(p.last) {
+		p.last = at
+	}
+	return p
 }
 
-func (e edges) has(at time.Time) bool { return slices.ContainsFunc(e, at.Equal) }
+func passedOf(all edges) (p passed) {
+	for _, at := range all {
+		p = p.and(at.Time)
+	}
+	return p
+}
 
-// reach notes that coverage was proven up to a moment, behind which it is open.
-func (a *Account) reach(at time.Time) {
-	if !a.ledger.IsOpen(at) || a.edges.has(at) {
+// reach notes that a connection or a job has proven coverage up to a moment,
+// behind which it is open.
+func (a *Account) reach(at time.Time, exact bool) {
+	if !a.ledger.IsOpen(at) {
 		return
 	}
-	a.edges = append(a.edges, at)
+	for n, e := range a.edges {
+		if e.Equal(at) {
+			a.edges[n].exact = e.exact && exact
+			return
+		}
+	}
+	a.edges = append(a.edges, edge{at, exact})
 	if len(a.edges) > mostEdges {
 		a.uncover(a.before(a.edges[0]))
 		a.edges = a.edges[1:]
@@ -67,8 +89,8 @@ func (a *Account) reach(at time.Time) {
 // widen opens the account for the margin before each edge from which nobody will
 // go on any more.
 func (a *Account) widen() {
-	a.edges = slices.DeleteFunc(a.edges, func(at time.Time) bool {
-		if a.goesOn(at) {
+	a.edges = slices.DeleteFunc(a.edges, func(at edge) bool {
+		if at.exact || a.goesOn(at) {
 			return false
 		}
 		a.uncover(a.before(at))
@@ -85,15 +107,15 @@ func (a *Account) leave(i coverage.Interval) {
 }
 
 // before is the margin before an edge.
-func (a *Account) before(edge time.Time) coverage.Interval {
-	return coverage.Interval{From: edge.Add(-a.margin()), To: edge}
+func (a *Account) before(at edge) coverage.Interval {
+	return coverage.Interval{From: at.Add(-a.margin()), To: at.Time}
 }
 
 // goesOn reports whether a connection or a job may still cover what follows an
 // edge.
-func (a *Account) goesOn(edge time.Time) bool {
-	return slices.ContainsFunc(a.marks, func(w *Watermark) bool { return !w.from().After(edge) }) ||
-		slices.ContainsFunc(a.jobs, func(j *Job) bool { return !j.window.From.After(edge) && edge.Before(j.window.To) })
+func (a *Account) goesOn(at edge) bool {
+	return slices.ContainsFunc(a.marks, func(w *Watermark) bool { return !w.from().After(at.Time) }) ||
+		slices.ContainsFunc(a.jobs, func(j *Job) bool { return j.window.Holds(at.Time) })
 }
 
 // uncoverBefore opens the account for what a backfill does not reach of the
@@ -153,7 +175,7 @@ func (a *Account) arriving() []coverage.Interval {
 	}
 	for _, s := range a.steps {
 		if !s.passed.first.IsZero() {
-			margins.Add(coverage.Interval{From: a.before(s.passed.first).From, To: s.passed.last})
+			margins.Add(coverage.Interval{From: a.before(edge{Time: s.passed.first}).From, To: s.passed.last})
 		}
 	}
 	return a.ledger.Delivered(margins.Intervals())

@@ -41,7 +41,7 @@ func (a *Account) Backfill(now time.Time, connecting time.Duration) (minutes int
 	}
 	from := gaps[0].From
 	if a.edges.has(from) {
-		from = a.before(from).From // not widened yet
+		from = a.before(edge{Time: from}).From // not widened yet
 	}
 	missing := min(now.Sub(from)+connecting, MaxBackfill)
 	return int(math.Ceil(missing.Minutes()))

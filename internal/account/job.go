@@ -53,7 +53,7 @@ func (a *Account) advance(j *Job, to time.Time) (closed time.Duration) {
 	part := coverage.Interval{From: j.reached, To: to}
 	j.reached = to
 	closed = a.missing(part)
-	a.receive(step{proven: part, job: true})
+	a.receive(step{proven: part, job: true, exact: !to.Add(a.margin()).After(j.since)})
 	return closed
 }
 
@@ -86,10 +86,16 @@ func (a *Account) JobEnded(j *Job) {
 // follows there; where nothing is asked for any more, the margin is.
 func (a *Account) Rest(j *Job) coverage.Interval {
 	rest := coverage.Interval{From: j.reached, To: j.window.To}
-	if a.ledger.IsGone(rest.To) {
+	if a.gone(rest.To) {
 		rest.To = rest.To.Add(a.margin())
 	}
 	return rest
+}
+
+// gone reports whether a moment is lost or was searched, be it that what the
+// search found still waits for the output.
+func (a *Account) gone(at time.Time) bool {
+	return a.ledger.IsGone(at) || slices.ContainsFunc(a.steps, func(s step) bool { return s.search != nil && s.proven.Holds(at) })
 }
 
 // Lost records that nothing will bring a period any more, and returns what of it

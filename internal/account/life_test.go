@@ -712,7 +712,7 @@ func (l *life) openIfAllEnded() []coverage.Interval {
 		open.Add(gap)
 	}
 	for _, at := range l.a.edges {
-		open.Add(coverage.Interval{From: at.Add(-l.margin()), To: at})
+		open.Add(coverage.Interval{From: at.Add(-l.margin()), To: at.Time})
 	}
 	return open.Intervals()
 }

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"slices"
 	"time"
 
 	"github.com/xconnect-dev/xconnect/internal/coverage"
@@ -83,11 +84,6 @@ func within(periods []coverage.Interval) func(snowflake uint64, at time.Time) bo
 		if snowflake != 0 {
 			at = time.UnixMilli(xapi.SnowflakeTime(snowflake))
 		}
-		for _, i := range periods {
-			if !at.Before(i.From) && at.Before(i.To) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(periods, func(i coverage.Interval) bool { return i.Holds(at) })
 	}
 }

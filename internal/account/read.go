@@ -60,6 +60,7 @@ type step struct {
 	proven coverage.Interval
 	passed passed           // edges that it covers
 	job    bool             // a job brought it, and no connection that is up
+	exact  bool             // its end is an exact edge
 	search *coverage.Search // nil: the stream brought it
 }
 
@@ -71,7 +72,7 @@ func (a *Account) receive(next step) {
 	a.ledger.Received(next.proven)
 	next.passed = passedOf(a.edges.cut(next.proven))
 	if next.search == nil {
-		a.reach(next.proven.To)
+		a.reach(next.proven.To, next.exact)
 	}
 	next.seq = a.seq
 	switch {
@@ -92,7 +93,7 @@ func (a *Account) joins(next step) bool {
 	if next.proven.From.After(last.proven.To) || next.proven.To.Before(last.proven.From) {
 		return false
 	}
-	last.passed = last.passed.and(next.passed)
+	last.passed = last.passed.and(next.passed.first).and(next.passed.last)
 	last.proven = last.proven.Hull(next.proven)
 	return true
 }

@@ -60,7 +60,7 @@ func (a *Account) Restore(r Record, now time.Time) error {
 	a.ledger = r.Ledger()
 	a.lateness.restore(r.Lateness)
 	if !r.Frontier.IsZero() && a.ledger.IsUndelivered(r.Frontier) {
-		r.Arriving = append(r.Arriving, a.before(r.Frontier))
+		r.Arriving = append(r.Arriving, a.before(edge{Time: r.Frontier}))
 	}
 	for _, i := range r.Arriving {
 		a.uncover(i)

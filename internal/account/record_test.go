@@ -161,6 +161,13 @@ func TestARecoveryReachesOverWhatIsLost(t *testing.T) {
 	if got, want := a.Rest(j), period(0, 330); got != want {
 		t.Errorf("asks for %v, want %v", got, want)
 	}
+	waits := a.arrives(1) // what a search has found may wait for the output
+	a.Searched(a.JobBegan("search", period(700, 750), sec(900)), coverage.Search{Interval: period(700, 750)}, 1)
+	j = a.JobBegan("recovery", period(600, 700), sec(900))
+	if got, want := a.Rest(j), period(600, 730); got != want {
+		t.Errorf("beside a search asks for %v, want %v", got, want)
+	}
+	waits()
 	j = a.JobBegan("recovery", period(600, 800), sec(900))
 	if got, want := a.Rest(j), period(600, 800); got != want {
 		t.Errorf("asks for %v, want %v", got, want)
@@ -193,4 +200,26 @@ func TestWhatIsOldAtItsArrivalProvesNoMore(t *testing.T) {
 	a.Proved(w, sec(100))
 	a.event(w, 180, 120)
 	expectProof(t, "proven by a look at second 130, of an event of second 120", w.prove(sec(130)), nothing)
+}
+
+// Recoveries follow each other exactly: X selects one like the other, so no margin
+// is asked for between them, in whatever order they end.
+func TestRecoveriesFollowEachOtherExactly(t *testing.T) {
+	a := testAccount(t)
+	a.connect(1, 900, 0)
+	first, second := a.JobBegan("recovery", period(0, 200), sec(900)), a.JobBegan("recovery", period(200, 400), sec(900))
+	a.Recovered(second)
+	a.JobEnded(second)
+	a.expectOpen(t, "the second has ended", 900, period(0, 200), period(400, 900))
+	a.Recovered(first)
+	a.JobEnded(first)
+	a.expectOpen(t, "both have ended", 900, period(400, 900))
+	// A recovery of what may still have been on its way does not count for that.
+	young := a.JobBegan("recovery", period(800, 880), sec(900))
+	a.Recovered(young)
+	a.JobEnded(young)
+	a.expectOpen(t, "a young one has ended", 900, period(400, 800), period(850, 900))
+	// Nobody else goes on from there without the margin.
+	a.Lost(period(400, 500), "expired")
+	a.expectOpen(t, "what follows is lost", 900, period(370, 400), period(500, 800), period(850, 900))
 }

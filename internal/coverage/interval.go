@@ -20,6 +20,9 @@ type Interval struct {
 // Empty reports whether no moment lies in i.
 func (i Interval) Empty() bool { return !i.From.Before(i.To) }
 
+// Holds reports whether a moment lies in i.
+func (i Interval) Holds(at time.Time) bool { return !at.Before(i.From) && at.Before(i.To) }
+
 // Duration is the length of i, and zero when i is empty.
 func (i Interval) Duration() time.Duration {
 	if i.Empty() {

@@ -158,9 +158,8 @@ func (l *Ledger) IsUndelivered(at time.Time) bool {
 // IsGone reports whether that moment is lost, or was searched: nothing brings
 // it from the stream any more.
 func (l *Ledger) IsGone(at time.Time) bool {
-	holds := func(i Interval) bool { return !at.Before(i.From) && at.Before(i.To) }
-	return slices.ContainsFunc(l.losses, func(loss Loss) bool { return holds(loss.Interval) }) ||
-		slices.ContainsFunc(l.searches, func(s Search) bool { return holds(s.Interval) })
+	return slices.ContainsFunc(l.losses, func(loss Loss) bool { return loss.Holds(at) }) ||
+		slices.ContainsFunc(l.searches, func(s Search) bool { return s.Holds(at) })
 }
 
 // Open returns the gaps up to now: periods that are neither received nor lost,
