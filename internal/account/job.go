@@ -13,8 +13,7 @@ type Job struct {
 	window  coverage.Interval
 	since   time.Time
 	reached time.Time // everything of the window up to here has been brought
-	newest  time.Time // creation of the newest event that came; zero: none
-	events  int
+	events  int       // that were new
 }
 
 // JobBegan tells that a job begins at a moment.
@@ -25,18 +24,12 @@ func (a *Account) JobBegan(method string, window coverage.Interval, at time.Time
 }
 
 // Brought tells that a recovery has brought events up to one that was created at
-// newest (zero: unknown), of which so many were new, and returns how much of the
+// newest (zero: unknown), so many new ones in all, and returns how much of the
 // time that was missing that closes. What was created within the margin before
 // the newest may be on its way.
 func (a *Account) Brought(j *Job, newest time.Time, events int) (closed time.Duration) {
-	j.events += events
-	if newest.After(j.newest) {
-		j.newest = newest
-	}
-	if j.newest.IsZero() {
-		return 0
-	}
-	return a.advance(j, j.newest.Add(-a.margin()))
+	j.events = events
+	return a.advance(j, newest.Add(-a.margin()))
 }
 
 // Recovered tells that a recovery has brought all of its window, and returns how

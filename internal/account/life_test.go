@@ -367,7 +367,7 @@ func (l *life) read() bool {
 	if len(events) > 0 {
 		arrival.Newest = lifeTime(newest)
 	}
-	l.a.Arrived(c.mark, lifeTime(l.now), arrival)
+	c.mark.Arrived(lifeTime(l.now), arrival)
 	// A reader that waited knows when the last line came; one that comes back
 	// knows only when it had read everything before.
 	c.proof = c.drained

@@ -65,8 +65,10 @@ func (a *Account) Opened(at time.Time, backfill time.Duration) *Watermark {
 	return w
 }
 
-// Arrived notes what was read of a connection at a moment.
-func (a *Account) Arrived(w *Watermark, at time.Time, what Arrival) {
+// Arrived notes what was read of the connection at a moment. It touches nothing
+// but what the next Proved of this watermark reads, so whoever reads the
+// connection calls it without owning the account.
+func (w *Watermark) Arrived(at time.Time, what Arrival) {
 	if what.Old {
 		w.lastOld = at
 	}

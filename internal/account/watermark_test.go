@@ -17,10 +17,10 @@ func period(from, to float64) coverage.Interval {
 
 // heartbeat and event are what a read at that second brought; an event was
 // created at another.
-func (a *Account) heartbeat(w *Watermark, at float64) { a.Arrived(w, sec(at), Arrival{Lines: true}) }
+func (a *Account) heartbeat(w *Watermark, at float64) { w.Arrived(sec(at), Arrival{Lines: true}) }
 
 func (a *Account) event(w *Watermark, at, created float64) {
-	a.Arrived(w, sec(at), Arrival{Lines: true, Data: true, Newest: sec(created), Old: sec(created).Before(w.opened)})
+	w.Arrived(sec(at), Arrival{Lines: true, Data: true, Newest: sec(created), Old: sec(created).Before(w.opened)})
 }
 
 // watch is the watermark of a connection that was opened at second 0.

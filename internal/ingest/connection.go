@@ -228,7 +228,7 @@ func (c *connection) consume(ctx context.Context, r *response) (end admission.En
 		}
 		end.Data = end.Data || out.Arrival.Data
 		c.observe(out)
-		c.partition.arrived(r.mark, now, out.Arrival)
+		r.mark.Arrived(now, account.Arrival(out.Arrival))
 		if err := c.enqueue(ctx, out, silence); err != nil {
 			end.Problem = xapi.AsProblem(err)
 			return end

@@ -129,7 +129,7 @@ func New(cfg Config) (*Ingest, error) {
 			return nil, err
 		}
 		if !cfg.StartFrom.IsZero() {
-			p.do(func(a *account.Account) { a.Begin(cfg.StartFrom) })
+			p.Do(func(a *account.Account) { a.Begin(cfg.StartFrom) })
 		}
 		in.parts = append(in.parts, p)
 	}

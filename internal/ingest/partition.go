@@ -36,9 +36,11 @@ func newPartition(number int, cfg Config, share int) (*partition, error) {
 	return &partition{number: number, account: a}, nil
 }
 
-// do lets f have the account. Nothing waits in f: it neither logs nor closes
+var _ run.Account = (*partition)(nil)
+
+// Do lets f have the account. Nothing waits in f: it neither logs nor closes
 // anything, nor takes another lock.
-func (p *partition) do(f func(*account.Account)) {
+func (p *partition) Do(f func(*account.Account)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f(p.account)
@@ -66,18 +68,12 @@ func (p *partition) Judge(now time.Time, claim *dedupe.Claim, keys []dedupe.Key,
 // opened tells the account of a connection, and returns its watermark and the
 // gaps that it will not close.
 func (p *partition) opened(at time.Time, backfill time.Duration) (w *account.Watermark, gaps []coverage.Interval) {
-	p.do(func(a *account.Account) {
+	p.Do(func(a *account.Account) {
 		a.Begin(at)
 		w = a.Opened(at, backfill)
 		gaps = a.Gaps(at)
 	})
 	return w, gaps
-}
-
-func (p *partition) arrived(w *account.Watermark, at time.Time, what delivery.Arrival) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.account.Arrived(w, at, account.Arrival(what))
 }
 
 // proved moves the watermark of a connection, and returns the gaps that its
@@ -92,23 +88,23 @@ func (p *partition) proved(w *account.Watermark, proof time.Time, late []time.Du
 }
 
 func (p *partition) ended(w *account.Watermark) {
-	p.do(func(a *account.Account) { a.Ended(w) })
+	p.Do(func(a *account.Account) { a.Ended(w) })
 }
 
 // owe opens the account for an attempt to connect that began at a moment.
 func (p *partition) owe(at time.Time) {
-	p.do(func(a *account.Account) { a.Owe(at) })
+	p.Do(func(a *account.Account) { a.Owe(at) })
 }
 
 // settled reports whether a connection has no backfill under way.
 func (p *partition) settled(w *account.Watermark) (settled bool) {
-	p.do(func(*account.Account) { settled = w.Settled() })
+	p.Do(func(*account.Account) { settled = w.Settled() })
 	return settled
 }
 
 // minutes is how many minutes of backfill a connect asks for.
 func (p *partition) minutes(now time.Time, connecting time.Duration) (minutes int) {
-	p.do(func(a *account.Account) { minutes = a.Backfill(now, connecting) })
+	p.Do(func(a *account.Account) { minutes = a.Backfill(now, connecting) })
 	return minutes
 }
 
@@ -124,7 +120,7 @@ func (p *partition) pin(gaps []coverage.Interval) {
 // eachPiece lets f look at the pieces of the window, each for itself.
 func (p *partition) eachPiece(f func(a *account.Account, piece int)) {
 	for piece, more := 0, true; more; piece++ {
-		p.do(func(a *account.Account) {
+		p.Do(func(a *account.Account) {
 			if more = piece < a.Pieces(); more {
 				f(a, piece)
 			}
@@ -134,7 +130,7 @@ func (p *partition) eachPiece(f func(a *account.Account, piece int)) {
 
 // status sums the account up, and lets pins go that are not needed any more.
 func (p *partition) status(now time.Time) (s Status) {
-	p.do(func(a *account.Account) {
+	p.Do(func(a *account.Account) {
 		a.Unpin(now)
 		s = Status{a.Status(now), p.savedAt}
 	})
@@ -143,7 +139,7 @@ func (p *partition) status(now time.Time) (s Status) {
 
 // remembers is how far back the window remembers.
 func (p *partition) remembers(now time.Time) (reach time.Duration, forgets bool) {
-	p.do(func(a *account.Account) { reach, forgets = a.Remembers(now) })
+	p.Do(func(a *account.Account) { reach, forgets = a.Remembers(now) })
 	return reach, forgets
 }
 
@@ -151,38 +147,4 @@ func (p *partition) remembers(now time.Time) (reach time.Duration, forgets bool)
 type Status struct {
 	account.Status
 	Saved time.Time // the checkpoint; zero: there is none
-}
-
-// JobBegan, Rest, Brought, Recovered, Searched and JobEnded are those of the
-// account, for a job that repairs the partition.
-var _ run.Account = (*partition)(nil)
-
-func (p *partition) JobBegan(method string, window coverage.Interval, at time.Time) (j *account.Job) {
-	p.pin([]coverage.Interval{window})
-	p.do(func(a *account.Account) { j = a.JobBegan(method, window, at) })
-	return j
-}
-
-func (p *partition) Rest(j *account.Job) (rest coverage.Interval) {
-	p.do(func(a *account.Account) { rest = a.Rest(j) })
-	return rest
-}
-
-func (p *partition) Brought(j *account.Job, newest time.Time, events int) (closed time.Duration) {
-	p.do(func(a *account.Account) { closed = a.Brought(j, newest, events) })
-	return closed
-}
-
-func (p *partition) Recovered(j *account.Job) (closed time.Duration) {
-	p.do(func(a *account.Account) { closed = a.Recovered(j) })
-	return closed
-}
-
-func (p *partition) Searched(j *account.Job, s coverage.Search, events int) (closed time.Duration) {
-	p.do(func(a *account.Account) { closed = a.Searched(j, s, events) })
-	return closed
-}
-
-func (p *partition) JobEnded(j *account.Job) {
-	p.do(func(a *account.Account) { a.JobEnded(j) })
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/xconnect-dev/xconnect/internal/account"
 	"github.com/xconnect-dev/xconnect/internal/coverage"
 	"github.com/xconnect-dev/xconnect/internal/repair"
-	"github.com/xconnect-dev/xconnect/internal/wait"
 )
 
 // repairGaps lets the planner decide what becomes of all gaps now, and does as
@@ -54,7 +53,7 @@ func (in *Ingest) plan(now time.Time) (plan repair.Plan, news []gapNews, jobs ma
 		due := in.connectDue(p, now)
 		var open []coverage.Interval
 		up := false
-		p.do(func(a *account.Account) { open, up = a.Gaps(now), a.Up() })
+		p.Do(func(a *account.Account) { open, up = a.Gaps(now), a.Up() })
 		if n, is := p.gapNews(open, up, now); is {
 			news = append(news, n)
 		}
@@ -99,11 +98,12 @@ func (in *Ingest) tellGap(n gapNews) {
 
 // carryOut runs a job to its end, and plans anew.
 func (in *Ingest) carryOut(j repair.Job) {
-	outcome, events := in.runner.Run(in.ctx, j, in.partition(j.Partition))
-	wait.Sleep(in.ctx, redundantPause) // until X has noticed that the slot is free
+	p := in.partition(j.Partition)
+	p.pin([]coverage.Interval{j.Window})
+	outcome, events := in.runner.Run(in.ctx, j, p)
 	if j.Method == repair.Recovery && outcome == repair.NoAccess {
 		for _, p := range in.parts {
-			p.do((*account.Account).CloseSeams)
+			p.Do((*account.Account).CloseSeams)
 		}
 	}
 	in.planning.Lock()
@@ -133,7 +133,7 @@ func (in *Ingest) partition(number int) *partition {
 // lose records that nothing will bring a period any more.
 func (in *Ingest) lose(loss repair.Loss) {
 	var lost []coverage.Interval
-	in.partition(loss.Partition).do(func(a *account.Account) { lost = a.Lost(loss.Interval, loss.Reason) })
+	in.partition(loss.Partition).Do(func(a *account.Account) { lost = a.Lost(loss.Interval, loss.Reason) })
 	for _, part := range lost {
 		in.logOf(loss.Partition).Error("events are lost", "period", part.String(), "seconds", part.Duration().Seconds(), "reason", loss.Reason)
 	}

@@ -110,7 +110,7 @@ func (in *Ingest) resume(saved []byte, p *partition) error {
 	}
 	var err error
 	now := in.now()
-	p.do(func(a *account.Account) { err = a.Restore(r, now) })
+	p.Do(func(a *account.Account) { err = a.Restore(r, now) })
 	if err != nil {
 		return fmt.Errorf("reading it: %w", err)
 	}
@@ -181,7 +181,7 @@ func (in *Ingest) release(ctx context.Context) error {
 func (p *partition) record() []byte {
 	var r account.Record
 	var open bool
-	p.do(func(a *account.Account) { r, open = a.Record() })
+	p.Do(func(a *account.Account) { r, open = a.Record() })
 	if !open {
 		return nil
 	}
@@ -194,7 +194,7 @@ func (p *partition) lastRecord() (record []byte, left int) {
 	var r account.Record
 	var open bool
 	var keys []dedupe.Key
-	p.do(func(a *account.Account) {
+	p.Do(func(a *account.Account) {
 		r, open = a.Record()
 		keys = a.Pinned(nil)
 	})

@@ -4,20 +4,15 @@ import (
 	"context"
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/account"
 	"github.com/xconnect-dev/xconnect/internal/repair"
 	"github.com/xconnect-dev/xconnect/internal/wait"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
-const (
-	// atTheEnd is how close to the end of its window the last event of a
-	// complete recovery may be expected on a busy stream.
-	atTheEnd = 10 * time.Second
-
-	// between is how long a recovery waits before it asks again: until X has
-	// noticed that the last one ended.
-	between = time.Second
-)
+// atTheEnd is how close to the end of its window the last event of a complete
+// recovery may be expected on a busy stream.
+const atTheEnd = 10 * time.Second
 
 // recover asks for the window until X has sent all of it. A v2 recovery marks
 // its end by nothing but the end of the response, which a restart of X's
@@ -39,17 +34,17 @@ func (j *job) recover(ctx context.Context) repair.Outcome {
 		}
 		near := !j.newest.Before(j.Window.To.Add(-atTheEnd))
 		if near || again && j.newest.Equal(before) {
-			j.closed(j.account.Recovered(j.entry))
+			j.progress(func(a *account.Account) time.Duration { return a.Recovered(j.entry) })
 			return repair.Done
 		}
-		wait.Sleep(ctx, between)
+		wait.Sleep(ctx, noticing)
 	}
 }
 
 // request opens one recovery connection for the rest of the window and reads it
 // to its end.
 func (j *job) request(ctx context.Context) *xapi.Problem {
-	rest := j.account.Rest(j.entry)
+	rest := j.rest()
 	conn, problem := j.Dial(ctx, xapi.Request{Stream: j.Stream, Partition: j.Partition, Start: rest.From, End: rest.To})
 	if problem != nil {
 		return problem
@@ -63,7 +58,6 @@ func (j *job) request(ctx context.Context) *xapi.Problem {
 		if lines, err = conn.ReadLines(lines[:0], j.MaxBatch); err != nil {
 			return xapi.AsProblem(err)
 		}
-		before := j.events
 		said, err := j.bring(ctx, lines)
 		if err != nil {
 			return xapi.AsProblem(err)
@@ -71,13 +65,6 @@ func (j *job) request(ctx context.Context) *xapi.Problem {
 		if said != nil {
 			return said // whatever X announces, it is no completion
 		}
-		j.closed(j.account.Brought(j.entry, j.newest, j.events-before))
-	}
-}
-
-// closed tells how much of the gap has been closed.
-func (j *job) closed(d time.Duration) {
-	if d > 0 {
-		j.Observer.Repaired(j.Partition, string(j.Method), d)
+		j.progress(func(a *account.Account) time.Duration { return a.Brought(j.entry, j.newest, j.events) })
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/xconnect-dev/xconnect/internal/dedupe"
 	"github.com/xconnect-dev/xconnect/internal/delivery"
 	"github.com/xconnect-dev/xconnect/internal/repair"
+	"github.com/xconnect-dev/xconnect/internal/wait"
 	"github.com/xconnect-dev/xconnect/internal/xapi"
 )
 
@@ -47,16 +48,13 @@ type Observer interface {
 	Repaired(partition int, method string, closed time.Duration)
 }
 
-// Account is the account of the partition that a job repairs. Its methods are
-// those of account.Account, and may be called from any goroutine.
+// Account is the account of the partition that a job repairs, behind the lock of
+// its owner.
 type Account interface {
+	// Judge is a delivery.Judge.
 	Judge(now time.Time, claim *dedupe.Claim, keys []dedupe.Key, verdicts []dedupe.Verdict) ([]dedupe.Verdict, delivery.Settle)
-	JobBegan(method string, window coverage.Interval, at time.Time) *account.Job
-	Rest(*account.Job) coverage.Interval
-	Brought(j *account.Job, newest time.Time, events int) (closed time.Duration)
-	Recovered(*account.Job) (closed time.Duration)
-	Searched(j *account.Job, s coverage.Search, events int) (closed time.Duration)
-	JobEnded(*account.Job)
+	// Do lets f have the account. Nothing waits in f.
+	Do(f func(*account.Account))
 }
 
 // job is one job that is being carried out.
@@ -74,7 +72,7 @@ type job struct {
 }
 
 // Run carries a job out to its end, or until ctx ends. It says how the job ended
-// and how many new events it brought.
+// and how many new events it brought, once X has noticed.
 func (r *Runner) Run(ctx context.Context, what repair.Job, a Account) (outcome repair.Outcome, events int) {
 	log := r.Logger.With("stream", r.Stream.Name, "method", string(what.Method), "window", what.Window.String())
 	if what.Partition > 0 {
@@ -88,18 +86,39 @@ func (r *Runner) Run(ctx context.Context, what repair.Job, a Account) (outcome r
 		Runner: r, Job: what, account: a, log: log,
 		decoder: delivery.NewDecoder(r.Stream.Format, delivery.Origin{Partition: what.Partition, Source: source}, a.Judge),
 	}
-	j.entry = a.JobBegan(string(what.Method), what.Window, r.Now())
-	defer a.JobEnded(j.entry)
-	began := time.Now()
+	now, began := r.Now(), time.Now()
+	a.Do(func(a *account.Account) { j.entry = a.JobBegan(string(what.Method), what.Window, now) })
 	if what.Method == repair.Search {
 		outcome = j.search(ctx)
 	} else {
 		outcome = j.recover(ctx)
 	}
+	a.Do(func(a *account.Account) { a.JobEnded(j.entry) })
 	if outcome == repair.Done {
 		log.Info("repaired", "events", j.events, "took", time.Since(began).Round(time.Millisecond).String())
 	}
+	wait.Sleep(ctx, noticing)
 	return outcome, j.events
+}
+
+// noticing is how long X may take to notice that a connection has ended, and
+// that its slot is free.
+const noticing = time.Second
+
+// rest is what is to be asked for now.
+func (j *job) rest() (rest coverage.Interval) {
+	j.account.Do(func(a *account.Account) { rest = a.Rest(j.entry) })
+	return rest
+}
+
+// progress tells the account how far the job is, and how much of the gap that
+// closes.
+func (j *job) progress(tell func(*account.Account) (closed time.Duration)) {
+	var closed time.Duration
+	j.account.Do(func(a *account.Account) { closed = tell(a) })
+	if closed > 0 {
+		j.Observer.Repaired(j.Partition, string(j.Method), closed)
+	}
 }
 
 // bring queues what of some lines is new. It waits for room until ctx ends.
@@ -127,7 +146,7 @@ func (j *job) bring(ctx context.Context, lines [][]byte) (said *xapi.Problem, er
 
 // tellBroken logs why the job ends before its time.
 func (j *job) tellBroken(p *xapi.Problem) {
-	log := j.log.With("reason", p.Error(), "reached", j.account.Rest(j.entry).From.UTC().Format(time.RFC3339))
+	log := j.log.With("reason", p.Error(), "reached", j.rest().From.UTC().Format(time.RFC3339))
 	if p.Advice != "" {
 		log = log.With("what_to_do", p.Advice)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/xconnect-dev/xconnect/internal/account"
 	"github.com/xconnect-dev/xconnect/internal/coverage"
 	"github.com/xconnect-dev/xconnect/internal/repair"
 	"github.com/xconnect-dev/xconnect/internal/wait"
@@ -87,7 +88,8 @@ func (j *job) search(ctx context.Context) repair.Outcome {
 		if capped {
 			return repair.Capped
 		}
-		j.closed(j.account.Searched(j.entry, coverage.Search{Interval: part, Left: s.named()}, j.events))
+		done := coverage.Search{Interval: part, Left: s.named()}
+		j.progress(func(a *account.Account) time.Duration { return a.Searched(j.entry, done, j.events) })
 		from = part.To
 	}
 	return repair.Done
