@@ -165,11 +165,11 @@ func (a *Account) uncover(i coverage.Interval) {
 	a.steps = kept
 }
 
-// arriving is what was delivered of the margins before all edges, also those
-// that a step covers which is not settled yet: events of that time may be on
+// arriving is what a record does not owe of the margins before all edges, also
+// those that a step covers which is not settled yet: events of that time may be on
 // their way, or wait for the output.
 func (a *Account) arriving() []coverage.Interval {
-	var margins coverage.Set
+	var margins, arriving coverage.Set
 	for _, at := range a.edges {
 		margins.Add(a.before(at))
 	}
@@ -178,5 +178,10 @@ func (a *Account) arriving() []coverage.Interval {
 			margins.Add(coverage.Interval{From: a.before(edge{Time: s.passed.first}).From, To: s.passed.last})
 		}
 	}
-	return a.ledger.Delivered(margins.Intervals())
+	for _, margin := range margins.Intervals() {
+		for _, part := range a.ledger.NotOwed(margin) {
+			arriving.Add(part)
+		}
+	}
+	return arriving.Intervals()
 }

@@ -46,12 +46,17 @@ type life struct {
 	a          *Account
 	lines      []*lifeLine
 	jobs       []*lifeJob
-	queue      []*lifeRead         // waits
-	out        [][]*lifeRead       // batches that are handed out
-	saved      []byte              // the latest record
-	crashed    bool                // repeats are no fault from now on
-	gone       []coverage.Interval // lost, searched or rejected
-	trail      []string
+	queue      []*lifeRead   // waits
+	out        [][]*lifeRead // batches that are handed out
+	saved      []byte        // the latest record
+	crashed    bool          // repeats are no fault from now on
+	owesFrom   int64         // what was created from then on is owed
+	opened     bool          // by a connection: what arrives from then on is owed as well
+	// What the latest record owes.
+	savedOwes   int64
+	savedOpened bool
+	gone        []coverage.Interval // lost, searched or rejected
+	trail       []string
 }
 
 type lifeEvent struct {
@@ -146,8 +151,9 @@ func newLife(seed uint64) *life {
 	if l.learned {
 		l.a.Late(l.lateness999())
 	}
-	l.a.Owe(lifeTime(0)) // the start is saved before the first connect
-	l.save()
+	// The start is saved before the first connect, with what was on its way.
+	r := Record{Snapshot: coverage.NewLedger(lifeTime(-l.overlap)).Snapshot(), Lateness: l.a.lateness.counts()}
+	l.saved, l.owesFrom = marshal(r), math.MaxInt64
 	return l
 }
 
@@ -243,6 +249,7 @@ func (l *life) open() bool {
 	minutes := l.a.Backfill(lifeTime(l.now), time.Duration(l.connecting)*time.Millisecond)
 	if l.chance(0.1) { // refused, or the network is away
 		l.a.Owe(lifeTime(l.now))
+		l.owesFrom = min(l.owesFrom, l.now)
 		l.say("connecting fails")
 		return true
 	}
@@ -252,6 +259,9 @@ func (l *life) open() bool {
 	l.now += l.r.Int64N(l.connecting)
 	c := &lifeLine{opened: l.now, drained: l.now, last: l.now, number: 1 + len(l.lines)}
 	l.a.Begin(lifeTime(l.now))
+	if l.owesFrom > l.now {
+		l.owesFrom, l.opened = l.now, true
+	}
 	c.mark = l.a.Opened(lifeTime(l.now), time.Duration(minutes)*time.Minute)
 	l.pin(l.a.Gaps(lifeTime(l.now)))
 	l.serve(c, int64(minutes)*minute)
@@ -606,9 +616,10 @@ func (l *life) giveUp() bool {
 
 // save saves the account, as is done each second.
 func (l *life) save() bool {
-	r, _ := l.a.Record()
-	l.saved = marshal(r)
-	l.say("saved")
+	if r, ok := l.a.Record(); ok {
+		l.saved, l.savedOwes, l.savedOpened = marshal(r), l.owesFrom, l.opened
+		l.say("saved")
+	}
 	return true
 }
 
@@ -639,13 +650,14 @@ func (l *life) stop() bool {
 	for len(l.out) > 0 && l.chance(0.7) {
 		l.settle()
 	}
-	r, _ := l.a.Record()
-	keys := l.a.Pinned(nil)
-	for n := range l.a.Pieces() {
-		keys = l.a.Delivered(keys, n, r.Repeatable())
+	if r, ok := l.a.Record(); ok {
+		keys := l.a.Pinned(nil)
+		for n := range l.a.Pieces() {
+			keys = l.a.Delivered(keys, n, r.Repeatable())
+		}
+		r.Keys, _ = dedupe.Pack(keys, 256<<10)
+		l.saved, l.savedOwes, l.savedOpened = marshal(r), l.owesFrom, l.opened
 	}
-	r.Keys, _ = dedupe.Pack(keys, 256<<10)
-	l.saved = marshal(r)
 	l.restart()
 	l.say("stopped")
 	return true
@@ -660,6 +672,7 @@ func (l *life) restart() {
 		l.pass()
 	}
 	l.a = l.account()
+	l.owesFrom, l.opened, l.first = l.savedOwes, l.savedOpened, 0
 	var r Record
 	if err := json.Unmarshal(l.saved, &r); err != nil {
 		panic(err)
@@ -671,7 +684,10 @@ func (l *life) restart() {
 
 // check holds what the account says against the truth.
 func (l *life) check() error {
-	for l.events[l.first].created < 0 || l.events[l.first].taken == 1 && l.events[l.first].created < l.now-10*minute {
+	if l.owesFrom == math.MaxInt64 {
+		return nil // nobody has tried to connect
+	}
+	for e := l.events[l.first]; !l.owes(e) || e.taken == 1 && e.created < l.now-10*minute; e = l.events[l.first] {
 		l.first++
 	}
 	now := lifeTime(l.now)
@@ -684,7 +700,7 @@ func (l *life) check() error {
 		return fmt.Errorf("if it were killed now: %w", err)
 	}
 	for _, o := range owed {
-		if o = o.Intersect(coverage.Interval{From: lifeTime(0), To: now}); o.Empty() {
+		if o = o.Intersect(coverage.Interval{From: lifeTime(l.owesFrom), To: now}); o.Empty() {
 			continue
 		}
 		if !inside(o, again) {
@@ -703,6 +719,11 @@ func (l *life) check() error {
 		}
 	}
 	return nil
+}
+
+// owes reports whether an event is owed.
+func (l *life) owes(e *lifeEvent) bool {
+	return e.created >= l.owesFrom || l.opened && e.delivered+wire > l.owesFrom
 }
 
 // openIfAllEnded is what would be open if all connections and jobs ended now.
@@ -737,7 +758,7 @@ func (l *life) accounted(open []coverage.Interval, here func(*lifeEvent) bool) e
 		if e.created >= l.now {
 			return nil
 		}
-		if here(e) || e.refused || holds(open, e.created) || holds(l.gone, e.created) {
+		if !l.owes(e) || here(e) || e.refused || holds(open, e.created) || holds(l.gone, e.created) {
 			continue
 		}
 		return fmt.Errorf("event %d, created at %.3f and delivered at %.3f, is missing and not accounted for; open %s", e.n, float64(e.created)/1000, float64(e.delivered)/1000, shown(open))

@@ -223,3 +223,24 @@ func TestRecoveriesFollowEachOtherExactly(t *testing.T) {
 	a.Lost(period(400, 500), "expired")
 	a.expectOpen(t, "what follows is lost", 900, period(370, 400), period(500, 800), period(850, 900))
 }
+
+// What was on its way when the first connection opened comes on it, and is owed:
+// also if the process is killed before the output has it.
+func TestARestartOwesWhatWasOnItsWayAtTheStart(t *testing.T) {
+	a, err := New(Config{Overlap: 30 * time.Second, Heartbeat: 20 * time.Second, Capacity: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Begin(sec(0))
+	w := a.connect(1, 0, 0)
+	a.restarted(t, 1).expectOpen(t, "nothing has come", 1, period(-30, 1))
+	acknowledge := a.arrives(1)
+	a.hears(w, 100)
+	a.restarted(t, 101).expectOpen(t, "what came waits for the output", 101, period(-30, 101))
+	acknowledge()
+	a.restarted(t, 101).expectOpen(t, "acknowledged", 101, period(70, 101))
+
+	b := testAccount(t)
+	b.hears(b.connect(1, 0, 0), 10)
+	b.restarted(t, 11).expectOpen(t, "ten seconds after the start", 11, period(-20, 11))
+}

@@ -61,6 +61,9 @@ func (a *Account) Opened(at time.Time, backfill time.Duration) *Watermark {
 	if backfill > 0 && a.ledger.IsOpen(w.from().Add(-1)) {
 		a.overlap(w) // the gap goes on before the backfill
 	}
+	if backfill == 0 && len(a.ledger.Open(at)) == 0 {
+		a.reach(at, false) // nothing is missing before, but what is on its way
+	}
 	a.marks = append(a.marks, w)
 	return w
 }

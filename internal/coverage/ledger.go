@@ -80,13 +80,13 @@ func (l *Ledger) Uncover(i Interval) {
 // Deliver records that everything of i has been acknowledged by the output.
 func (l *Ledger) Deliver(i Interval) { l.done.Add(i) }
 
-// Delivered returns what of some periods, which are in order, is covered,
-// searched or lost.
-func (l *Ledger) Delivered(of []Interval) (parts []Interval) {
-	for _, i := range of {
-		parts = append(parts, l.done.Within(i)...)
+// NotOwed returns what of a period is covered, searched or lost, or lies before
+// the start, oldest first.
+func (l *Ledger) NotOwed(i Interval) (parts []Interval) {
+	if before := i.Intersect(Interval{i.From, l.start}); !before.Empty() {
+		parts = append(parts, before)
 	}
-	return parts
+	return append(parts, l.done.Within(i)...)
 }
 
 // Searched records that what a search found of a period has been acknowledged
