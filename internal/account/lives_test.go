@@ -18,11 +18,13 @@ var (
 
 // lived are seeds of lives that find what is named, where it is not mended.
 var lived = map[uint64]string{
-	8701: "a pinned key was filed under the claim of its repeat",
-	94:   "the end of coverage that the output had reached was not in the record",
+	7843: "a pinned key was filed under the claim of its repeat",
+	11:   "the end of coverage that the output had reached was not in the record",
 	9:    "a restart forgot how late events are",
 	8853: "a recovery ended beside what was lost",
-	131:  "a recovery and a backfill did not overlap",
+	4564: "a recovery ended beside a search that waited for the output",
+	3079: "a recovery and a backfill did not overlap",
+	2:    "a restart forgot what was on its way at the start",
 }
 
 // Thousands of accounts live, each by another seed, and what each says is held
